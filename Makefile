@@ -1,0 +1,52 @@
+# Two commands for newcomers: `make run` and `make test`. Each sets up everything it needs, in .venv.
+# The environment is made without ensurepip, so that a Debian without python3-venv will do (pip >= 22.3).
+PY     ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON := $(BIN)/python
+PIP     = $(PY) -m pip --python $(PYTHON) install --quiet --disable-pip-version-check --no-input --root-user-action ignore
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## embedded PostgreSQL + Toggl emulator + the daemon; Ctrl-C stops all three (ARGS=--once: one pull, then exit)
+	@$(PYTHON) -m syncd demo $(ARGS)
+
+test: $(VENV)/.dev ## all tests: no network, no account, no database server needed
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## format, style, types, import walls, schemas of the deployment files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint Dockerfile
+	@! grep -rn '://' requirements/ || { echo 'requirements/ names a host: run make lock'; exit 1; }
+
+lock: ## resolve requirements/*.txt anew, with hashes and without host names
+	$(PY) -m venv --without-pip $(VENV)/lock
+	$(PY) -m pip --python $(VENV)/lock/bin/python install --quiet --disable-pip-version-check uv
+	for set in run dev; do $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --no-annotate --no-emit-package syncd --python-version 3.11 \
+	  $(ARGS) requirements/$$set.in --output-file requirements/$$set.txt; done
+
+clean: ## remove the environment and every cache; data directories stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PYTHON):
+	$(PY) -m venv --without-pip $(VENV)
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(PYTHON)
+	$(PIP) --require-hashes --only-binary=:all: -r requirements/run.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(PIP) --require-hashes --only-binary=:all: -r requirements/dev.txt
+	@touch $@

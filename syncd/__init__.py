@@ -1,0 +1,1 @@
+"""syncd keeps a PostgreSQL copy of the clients and projects of many Toggl accounts."""
