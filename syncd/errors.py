@@ -75,7 +75,11 @@ class QuotaExhausted(RateLimited):
 
 
 class TogglUnavailable(TogglError):
-    """Transport failure, time-out or 5xx, after all retries."""
+    """Transport failure, time-out or 5xx, after all retries. `passing` False: trying again at once cannot help."""
+
+    def __init__(self, message: str, *, http_status: int | None = None, passing: bool = True) -> None:
+        super().__init__(message, http_status=http_status)
+        self.passing = passing
 
 
 class ContractChanged(TogglError):

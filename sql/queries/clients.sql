@@ -1,0 +1,42 @@
+-- name: read_clients
+-- Every stored client of workspace $1: the record in the order of syncd.records.Client, then what the merge needs.
+SELECT id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, deleted_at, _is_stub
+FROM toggl.clients WHERE workspace_id = $1;
+
+-- name: read_foreign_clients
+-- Of the ids $2, those stored under another workspace than $1.
+SELECT id FROM toggl.clients WHERE id = ANY ($2) AND workspace_id <> $1;
+
+-- name: stub_clients
+-- Parents that projects of workspace $1 name and nobody showed us: ids $2, $3 began_at, $4 pull.
+INSERT INTO toggl.clients (id, workspace_id, _first_seen_at, _valid_from, _synced_at, _pull_id, _is_stub, _change_kind)
+SELECT id, $1, $3, $3, $3, $4, true, 'insert' FROM unnest($2::bigint[]) AS s (id)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: stage_clients
+-- Room for the changed clients of this transaction.
+CREATE TABLE pg_temp.staged_clients ON COMMIT DROP AS
+SELECT id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, _change_kind AS change
+FROM toggl.clients WITH NO DATA;
+
+-- name: supersede_clients
+-- Keep the version that each staged update ends. $1 began_at, $2 pull. A version lasts at least a microsecond, also
+-- when two pulls of different tokens saw two changes in the opposite order of their beginnings.
+INSERT INTO syncd.client_versions
+    (id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra,
+     valid_from, valid_to, change_kind, end_kind, pull_id)
+SELECT c.id, c.workspace_id, c.name, c.notes, c.hourly_rate, c.currency, c.archived, c.at, c.extra,
+       c._valid_from, greatest($1, c._valid_from + interval '1 microsecond'), c._change_kind, 'update', $2
+FROM toggl.clients c JOIN pg_temp.staged_clients s USING (id)
+WHERE s.change = 'update';
+
+-- name: update_clients
+-- Write the staged clients. $1 began_at, $2 pull.
+UPDATE toggl.clients c
+SET name = s.name, notes = s.notes, hourly_rate = s.hourly_rate, currency = s.currency, archived = s.archived,
+    at = s.at, extra = s.extra, deleted_at = NULL, _is_stub = false, _synced_at = $1, _pull_id = $2,
+    _valid_from = CASE s.change WHEN 'volatile' THEN c._valid_from
+                                WHEN 'update' THEN greatest($1, c._valid_from + interval '1 microsecond')
+                                ELSE $1 END,
+    _change_kind = CASE s.change WHEN 'volatile' THEN c._change_kind ELSE s.change END
+FROM pg_temp.staged_clients s WHERE s.id = c.id;

@@ -1,0 +1,29 @@
+-- name: server_version
+SELECT current_setting('server_version_num')::integer;
+
+-- name: migrations_exist
+SELECT to_regclass('syncd.migrations') IS NOT NULL;
+
+-- name: create_migrations
+CREATE SCHEMA IF NOT EXISTS syncd;
+CREATE TABLE IF NOT EXISTS syncd.migrations (
+    version    integer     PRIMARY KEY,
+    name       text        NOT NULL,
+    checksum   text        NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE syncd.migrations IS 'The migrations that this database went through, with the checksum of each file.';
+
+-- name: applied_migrations
+SELECT version, name, checksum FROM syncd.migrations ORDER BY version;
+
+-- name: try_migration_lock
+-- Polled, never waited for: a waiter's open snapshot would stand in the way of what the holder builds.
+SELECT pg_try_advisory_xact_lock(hashtextextended('syncd.migrations', 0));
+
+-- name: bound_lock_wait
+-- A migration that waits for a table makes every reader behind it wait: give up soon, try again.
+SET LOCAL lock_timeout = '2s';
+
+-- name: record_migration
+INSERT INTO syncd.migrations (version, name, checksum) VALUES ($1, $2, $3);

@@ -1,0 +1,47 @@
+-- name: read_projects
+-- Every stored project of workspace $1: the record in the order of syncd.records.Project, then what the merge needs.
+SELECT id, workspace_id, client_id, name, active, is_private, billable, template, color, currency, rate, fixed_fee,
+       estimated_seconds, auto_estimates, recurring, status, start_date, end_date, created_at, actual_seconds, at, extra,
+       deleted_at, _is_stub
+FROM toggl.projects WHERE workspace_id = $1;
+
+-- name: read_foreign_projects
+-- Of the ids $2, those stored under another workspace than $1.
+SELECT id FROM toggl.projects WHERE id = ANY ($2) AND workspace_id <> $1;
+
+-- name: stage_projects
+-- Room for the changed projects of this transaction.
+CREATE TABLE pg_temp.staged_projects ON COMMIT DROP AS
+SELECT id, workspace_id, client_id, name, active, is_private, billable, template, color, currency, rate, fixed_fee,
+       estimated_seconds, auto_estimates, recurring, status, start_date, end_date, created_at, actual_seconds, at, extra,
+       _change_kind AS change
+FROM toggl.projects WITH NO DATA;
+
+-- name: supersede_projects
+-- Keep the version that each staged update ends. $1 began_at, $2 pull. A version lasts at least a microsecond, also
+-- when two pulls of different tokens saw two changes in the opposite order of their beginnings.
+INSERT INTO syncd.project_versions
+    (id, workspace_id, client_id, name, active, is_private, billable, template, color, currency, rate, fixed_fee,
+     estimated_seconds, auto_estimates, recurring, status, start_date, end_date, created_at, actual_seconds, at, extra,
+     valid_from, valid_to, change_kind, end_kind, pull_id)
+SELECT p.id, p.workspace_id, p.client_id, p.name, p.active, p.is_private, p.billable, p.template, p.color, p.currency,
+       p.rate, p.fixed_fee, p.estimated_seconds, p.auto_estimates, p.recurring, p.status, p.start_date, p.end_date,
+       p.created_at, p.actual_seconds, p.at, p.extra,
+       p._valid_from, greatest($1, p._valid_from + interval '1 microsecond'), p._change_kind, 'update', $2
+FROM toggl.projects p JOIN pg_temp.staged_projects s USING (id)
+WHERE s.change = 'update';
+
+-- name: update_projects
+-- Write the staged projects. $1 began_at, $2 pull.
+UPDATE toggl.projects p
+SET client_id = s.client_id, name = s.name, active = s.active, is_private = s.is_private, billable = s.billable,
+    template = s.template, color = s.color, currency = s.currency, rate = s.rate, fixed_fee = s.fixed_fee,
+    estimated_seconds = s.estimated_seconds, auto_estimates = s.auto_estimates, recurring = s.recurring,
+    status = s.status, start_date = s.start_date, end_date = s.end_date, created_at = s.created_at,
+    actual_seconds = s.actual_seconds, at = s.at, extra = s.extra, deleted_at = NULL, _is_stub = false,
+    _synced_at = $1, _pull_id = $2,
+    _valid_from = CASE s.change WHEN 'volatile' THEN p._valid_from
+                                WHEN 'update' THEN greatest($1, p._valid_from + interval '1 microsecond')
+                                ELSE $1 END,
+    _change_kind = CASE s.change WHEN 'volatile' THEN p._change_kind ELSE s.change END
+FROM pg_temp.staged_projects s WHERE s.id = p.id;

@@ -1,0 +1,98 @@
+-- name: register_tokens
+-- Make syncd.tokens agree with the configuration: $1 names, $2 ranks, $3 intervals. Tokens not named are disabled.
+-- A rejected token is tried again at once: whoever restarts the program has probably replaced it.
+WITH configured AS (
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::interval[]) AS c (name, rank, pull_interval)
+), disabled AS (
+    UPDATE syncd.tokens t SET enabled = false, status_since = now()
+    WHERE t.enabled AND NOT EXISTS (SELECT 1 FROM configured c WHERE c.name = t.name)
+)
+INSERT INTO syncd.tokens AS t (name, rank, pull_interval)
+SELECT name, rank, pull_interval FROM configured
+ON CONFLICT (name) DO UPDATE
+SET rank = excluded.rank, pull_interval = excluded.pull_interval, enabled = true,
+    status_since = CASE WHEN t.enabled THEN t.status_since ELSE now() END,
+    next_due_at = least(t.next_due_at, now() + CASE WHEN t.status = 'rejected' THEN interval '0' ELSE excluded.pull_interval END),
+    not_before = CASE WHEN t.status = 'rejected' THEN NULL ELSE t.not_before END
+WHERE (t.rank, t.pull_interval, t.enabled) IS DISTINCT FROM (excluded.rank, excluded.pull_interval, true)
+   OR t.status = 'rejected';
+
+-- name: begin_pull
+-- Raise the fence of token $1 for at most $2 (interval) and tell what the pull needs to know.
+-- `strategies`: workspace id -> strategy of its project scope, where it is not the workspace listing.
+UPDATE syncd.tokens t
+SET pull_id = nextval('syncd.pull_ids'), last_attempt_at = clock_timestamp(), running_until = now() + $2
+WHERE name = $1
+RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures,
+    coalesce(t.last_full_at <= now() - $3::interval, true) AS full_due,
+    (SELECT jsonb_object_agg(s.workspace_id, s.strategy) FROM syncd.scopes s
+     WHERE s.token = t.name AND s.resource = 'project' AND s.strategy = 'client') AS strategies;
+
+-- name: held_tokens
+-- Of the tokens $1, those that may not send a request yet, with the seconds to wait.
+SELECT name, extract(epoch FROM not_before - now())::float8 AS wait_s
+FROM syncd.tokens WHERE name = ANY ($1) AND not_before > now();
+
+-- name: due_tokens
+-- Names of at most $2 tokens whose turn has come, most overdue first, none of $1 (those in work here).
+SELECT name FROM syncd.tokens
+WHERE enabled AND next_due_at <= now() AND (not_before IS NULL OR not_before <= now()) AND name <> ALL ($1)
+ORDER BY next_due_at LIMIT $2;
+
+-- name: hold_fence
+-- Lock the row of token $1 and check that pull $2 still owns it; no row = a later pull began.
+SELECT 1 FROM syncd.tokens WHERE name = $1 AND pull_id = $2 FOR NO KEY UPDATE;
+
+-- name: finish_unchanged
+-- Pull $2 of token $1 found the same answers as the last one; $3 requests were spent, $4 is left of the quota.
+-- The next pull is due at the first instant of the token's own grid that lies ahead, so phases never drift or bunch.
+UPDATE syncd.tokens
+SET last_success_at = last_attempt_at, running_until = NULL, failures = 0, last_error = NULL, action_required = NULL,
+    not_before = NULL, request_count = $3, quota_remaining = $4,
+    next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
+    status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
+WHERE name = $1 AND pull_id = $2
+RETURNING next_due_at;
+
+-- name: finish_changed
+-- Pull $2 of token $1 compared and applied everything; $3 requests, $4 quota left, $5 digest (NULL: do not trust it),
+-- $6 rows in its snapshots. Commits after the rows it speaks for, so the digest never runs ahead of them.
+UPDATE syncd.tokens
+SET last_success_at = last_attempt_at, last_full_at = last_attempt_at, digest = $5, row_count = $6,
+    running_until = NULL, failures = 0, last_error = NULL, action_required = NULL, not_before = NULL,
+    request_count = $3, quota_remaining = $4,
+    next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
+    status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
+WHERE name = $1 AND pull_id = $2
+RETURNING next_due_at;
+
+-- name: finish_failed
+-- Pull $2 of token $1 failed: $3 status, $4 error, $5 what a person should do (or NULL), $6 no request before this
+-- many seconds from now (or NULL). Rows stay as they are.
+UPDATE syncd.tokens
+SET running_until = NULL, failures = failures + 1, last_error = $4, action_required = $5,
+    not_before = now() + make_interval(secs => $6::float8),
+    next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
+    status_since = CASE WHEN status = $3 THEN status_since ELSE now() END, status = $3
+WHERE name = $1 AND pull_id = $2
+RETURNING next_due_at;
+
+-- name: abandon_pull
+-- Pull $2 of token $1 was interrupted (shutdown): due again at once, nothing held against it.
+UPDATE syncd.tokens SET running_until = NULL, next_due_at = now() WHERE name = $1 AND pull_id = $2;
+
+-- name: forget_digests
+-- The next pull of the tokens $1 compares everything.
+UPDATE syncd.tokens SET digest = NULL, last_full_at = NULL WHERE name = ANY ($1);
+
+-- name: sync_status
+-- What toggl.sync_status says, in rank order.
+SELECT s.* FROM toggl.sync_status s JOIN syncd.tokens t ON t.name = s.token ORDER BY NOT t.enabled, t.rank, t.name;
+
+-- name: health
+-- Counts by status, and the stalest enabled token.
+SELECT coalesce(jsonb_object_agg(status, tokens), '{}') AS by_status,
+       (SELECT jsonb_build_object('token', token, 'staleness_seconds', staleness_seconds)
+        FROM toggl.sync_status WHERE status <> 'disabled' ORDER BY staleness_seconds DESC NULLS FIRST LIMIT 1) AS worst,
+       (SELECT count(*) FROM syncd.quarantine WHERE released_at IS NULL) AS quarantined
+FROM (SELECT status, count(*) AS tokens FROM toggl.sync_status GROUP BY status) s;

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, migrations, the queries of `sql/`, and a server of our own for those who bring none."""

@@ -1,0 +1,65 @@
+"""What an error of the driver means: wait, act, or a bug. One sentence, without password and without rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from syncd.errors import DatabaseError, DatabaseUnavailable, DatabaseUnusable
+
+_WAIT = ("08", "53", "57P", "25P03", "25006", "40")
+"""SQLSTATE prefixes that pass: connection, resources, shutdown, idle time-out, read-only replica, serialisation."""
+
+_ACT = {
+    "28": "the server refuses this user or password; mend [database] url",
+    "3D": "this database does not exist: create it, or mend [database] url",
+    "42501": "the user lacks a right that syncd needs; run `syncd migrate` as the owner",
+    "42P01": "a table of syncd is missing; run `syncd migrate`",
+    "3F": "a schema of syncd is missing; run `syncd migrate`",
+}
+
+
+def place(url: str) -> str:
+    """host:port/database of a URL, for messages."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.hostname or 'local socket'}{port}{parts.path}"
+
+
+def translate(error: BaseException, where: str) -> DatabaseError | None:
+    """What `error` means for whoever has to act; None: not the database's doing."""
+    sqlstate: str | None = getattr(error, "sqlstate", None)
+    if sqlstate is None:
+        reason = _transport_reason(error)
+        return DatabaseUnavailable(f"PostgreSQL at {where}: {reason}") if reason else None
+    for prefix, advice in _ACT.items():
+        if sqlstate.startswith(prefix):
+            return DatabaseUnusable(f"PostgreSQL at {where}: {advice} (SQLSTATE {sqlstate})")
+    if sqlstate.startswith(_WAIT):
+        return DatabaseUnavailable(f"PostgreSQL at {where}: {type(error).__name__} (SQLSTATE {sqlstate})")
+    return None
+
+
+def _transport_reason(error: BaseException) -> str | None:
+    if isinstance(error, asyncpg.InterfaceError):  # asyncpg's own: connection is closed, is closing, was reset
+        return "the connection broke"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return None
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise what the driver raises inside as DatabaseUnavailable or DatabaseUnusable; other errors pass."""
+    try:
+        yield
+    except DatabaseError:
+        raise
+    except Exception as error:
+        meaning = translate(error, where)
+        if meaning is None:
+            raise
+        raise meaning from None

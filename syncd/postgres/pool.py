@@ -1,0 +1,49 @@
+"""Connections: how they are opened, what they know, how long anything may take."""
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from syncd.postgres.faults import place, translated
+
+COMMAND_TIMEOUT_S = 120.0
+"""No statement of ours takes this long; a peer that vanished without a word is noticed by it."""
+
+IDLE_LIFETIME_S = 60.0
+
+
+async def prepare(connection: "asyncpg.Connection[Any]") -> None:
+    """JSON travels as Python values, in binary, so that COPY takes it too."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
+        decoder=lambda body: msgspec.json.decode(body[1:]),
+    )
+
+
+async def open_pool(url: str, *, size: int, connect_timeout_s: float) -> "asyncpg.Pool[Any]":
+    """A pool of at most `size` connections, proven by one that works.
+
+    Raises:
+        DatabaseUnavailable, DatabaseUnusable.
+    """
+    with translated(place(url)):
+        pool: asyncpg.Pool[Any] = await asyncpg.create_pool(
+            url,
+            min_size=0,  # with a floor, asyncpg's own task would log tracebacks while the server is away
+            max_size=size,
+            timeout=connect_timeout_s,
+            command_timeout=COMMAND_TIMEOUT_S,
+            max_inactive_connection_lifetime=IDLE_LIFETIME_S,
+            server_settings={"application_name": "syncd", "timezone": "UTC"},
+            init=prepare,
+        )
+        try:
+            async with pool.acquire():
+                return pool
+        except BaseException:
+            pool.terminate()
+            raise

@@ -1,0 +1,127 @@
+"""The vocabulary: what syncd knows about, whatever API version told it and wherever it is stored.
+
+A record is a frozen struct whose field order is the column order of its table, so that a record becomes a row, and a
+row a record, without naming a field twice. Instants are aware; money is exact; None means "not set, not visible to
+the asker, or not known to this API version", which PostgreSQL writes as NULL.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import msgspec
+
+Resource = Literal["client", "project"]
+Strategy = Literal["workspace", "client"]
+
+Extra = dict[str, Any] | None
+
+
+class Workspace(msgspec.Struct, frozen=True, gc=False):
+    """A workspace that a token sees. `name` None: the server has no listing of workspaces, only the id is known."""
+
+    id: int
+    name: str | None
+
+
+class Client(msgspec.Struct, frozen=True, gc=False):
+    """A client. `at`: when the source last changed it, whole seconds. `hourly_rate` per hour, in `currency`."""
+
+    VOLATILE: ClassVar[frozenset[str]] = frozenset()
+
+    id: int
+    workspace_id: int
+    name: str
+    notes: str | None
+    hourly_rate: Decimal | None
+    currency: str | None
+    archived: bool | None
+    at: datetime
+    extra: Extra
+
+
+class Project(msgspec.Struct, frozen=True, gc=False):
+    """A project. `client_id` None: it has no client. `active` False: archived. Volatile fields move without `at`."""
+
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"actual_seconds"})
+
+    id: int
+    workspace_id: int
+    client_id: int | None
+    name: str
+    active: bool | None
+    is_private: bool | None
+    billable: bool | None
+    template: bool | None
+    color: str | None
+    currency: str | None
+    rate: Decimal | None
+    fixed_fee: Decimal | None
+    estimated_seconds: int | None
+    auto_estimates: bool | None
+    recurring: bool | None
+    status: str | None
+    start_date: date | None
+    end_date: date | None
+    created_at: datetime | None
+    actual_seconds: int | None
+    at: datetime
+    extra: Extra
+
+
+R = TypeVar("R", bound=Client | Project)
+
+
+class Stored(msgspec.Struct, Generic[R], frozen=True, gc=False):
+    """A row of the mirror. `record` None: a stub, of which only the id is known."""
+
+    record: R | None
+    deleted_at: datetime | None
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """A record that cannot be stored as it came. `key`: its id, or a digest of its bytes where it has no usable id.
+
+    `workspace_id` None: it does not say, so it may belong to any. `body`: its JSON, cut at a bound, secrets masked.
+    """
+
+    resource: Literal["client", "project", "workspace"]
+    key: str
+    workspace_id: int | None
+    reason: str
+    detail: str
+    body: str
+
+
+class Snapshot(msgspec.Struct, Generic[R], frozen=True):
+    """What one pull saw of a scope.
+
+    `records` by id; `incomplete`: the reasons why a row that is not here may exist all the same, empty when the
+    snapshot is complete; `gone`: ids that the source itself calls deleted.
+    """
+
+    strategy: Strategy
+    records: Mapping[int, R]
+    incomplete: tuple[str, ...] = ()
+    gone: frozenset[int] = frozenset()
+
+
+class WorkspaceSnapshot(msgspec.Struct, frozen=True):
+    """What one pull saw of a workspace: the unit that commits together."""
+
+    workspace: Workspace
+    clients: Snapshot[Client]
+    projects: Snapshot[Project]
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """Everything that one pull saw through one token."""
+
+    workspaces: Sequence[WorkspaceSnapshot]
+    rejects: Sequence[Reject]
+
+    @property
+    def row_count(self) -> int:
+        """Clients and projects in all snapshots."""
+        return sum(len(w.clients.records) + len(w.projects.records) for w in self.workspaces)

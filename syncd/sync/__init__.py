@@ -1,0 +1,1 @@
+"""Decisions about rows: what a pull must change (pure), and the straight line that a pull walks."""

@@ -1,0 +1,46 @@
+"""What a failed pull means for its token: its status, what a person should do, how long to keep still. Pure."""
+
+from typing import Literal, NamedTuple
+
+from syncd.errors import (
+    ContractChanged,
+    DatabaseError,
+    FencedOut,
+    QuotaExhausted,
+    RateLimited,
+    SyncdError,
+    TokenRejected,
+)
+
+REJECTED_FIRST_S = 60.0
+REJECTED_MOST_S = 6 * 3600.0
+"""A rejected token is tried again after a minute, then twice as long each time, up to six hours."""
+
+
+class Consequence(NamedTuple):
+    """`hold_s`: send nothing for this token for so many seconds; None: its next turn is as usual."""
+
+    status: Literal["rate_limited", "rejected", "failed"]
+    reason: str
+    action: str | None = None
+    hold_s: float | None = None
+
+
+def consequence(error: SyncdError, failures: int) -> Consequence:
+    """`failures`: pulls of this token that failed in a row before this one."""
+    match error:
+        case TokenRejected():
+            hold_s = min(REJECTED_MOST_S, REJECTED_FIRST_S * 2.0 ** min(failures, 20))
+            return Consequence("rejected", "token_rejected", "replace the token: the API refuses it", hold_s)
+        case RateLimited():
+            reason = "quota_exhausted" if isinstance(error, QuotaExhausted) else "rate_limited"
+            return Consequence("rate_limited", reason, None, error.retry_after_s)
+        case ContractChanged():
+            action = "check [toggl] base_url and api: the answer is not what this API version gives"
+            return Consequence("failed", "contract_changed", action)
+        case FencedOut():
+            return Consequence("failed", "fenced_out")
+        case DatabaseError():
+            return Consequence("failed", "database")
+        case _:
+            return Consequence("failed", "unavailable")

@@ -1,0 +1,221 @@
+"""The thin client: sends requests, bounds time and size, retries, paces. It does not know what a project is."""
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import tenacity
+
+from syncd.clock import Clock, Jitter
+from syncd.errors import RateLimited, TogglError, TogglUnavailable
+from syncd.toggl.answers import BodyReader, BodyTooLarge, error_of, quota_remaining
+from syncd.toggl.dialect import Answer, Fetched, Listing, Request, basic_auth
+from syncd.toggl.pacing import Pacer
+
+ATTEMPTS = 5
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MOST_S = 20.0
+PATIENCE_S = 60.0
+"""A Retry-After up to this long is waited out inside the pull; a longer one ends it and parks the token."""
+
+BODY_LIMIT_BYTES = 64 * 1024 * 1024
+CONCURRENT_REQUESTS = 8
+"""Requests of one pull that are in flight at once; pacing thins them further."""
+
+TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "syncd"}
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What one pull cost. Waits in seconds, of pacing and Retry-After."""
+
+    requests: int = 0
+    retries: int = 0
+    received_bytes: int = 0
+    waited_s: float = 0.0
+    quota_remaining: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """One failed attempt, for the log. `wait_s` None: it was the last."""
+
+    path: str
+    attempt: int
+    wait_s: float | None
+    error: TogglError
+
+
+def open_session() -> aiohttp.ClientSession:
+    """The one session: no redirects (given per request), no cookies, no proxy or netrc from the environment.
+
+    Bodies arrive compressed as sent, because only we verify the end of a gzip stream.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=HEADERS,
+        timeout=TIMEOUT,
+        auto_decompress=False,
+        trust_env=False,
+        raise_for_status=False,
+    )
+
+
+@dataclass(slots=True)
+class Toggl:
+    """The API as one process sees it: the session, and a pacer per token that outlives its pulls."""
+
+    session: aiohttp.ClientSession
+    base_url: str
+    requests_per_second: float
+    clock: Clock = field(default_factory=Clock)
+    jitter: Jitter = field(default_factory=Jitter)
+    sleep: Callable[[float], Any] = asyncio.sleep
+    _pacers: dict[str, Pacer] = field(default_factory=dict)
+
+    def conversation(self, name: str, token: str, on_retry: Callable[[Retry], None]) -> "Conversation":
+        """One pull's worth of requests with the token called `name`."""
+        pacer = self._pacers.setdefault(name, Pacer(self.requests_per_second))
+        return Conversation(self, pacer, basic_auth(token), on_retry)
+
+
+class Conversation:
+    """Requests of one token during one pull. The token lives in the header only."""
+
+    def __init__(self, toggl: Toggl, pacer: Pacer, authorization: str, on_retry: Callable[[Retry], None]) -> None:
+        self.traffic = Traffic()
+        self._toggl = toggl
+        self._pacer = pacer
+        self._authorization = authorization
+        self._on_retry = on_retry
+        self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
+
+    async def fetch(self, listing: Listing) -> Fetched:
+        """Drive a dialect's listing to its end.
+
+        Raises:
+            TogglError: what no retry could mend; the other requests of its batch are cancelled.
+        """
+        batch = next(listing)
+        while True:
+            answers = await self._send_all(batch)
+            try:
+                batch = listing.send(answers)
+            except StopIteration as done:
+                fetched: Fetched = done.value
+                return fetched
+
+    async def _send_all(self, batch: Sequence[Request]) -> list[Answer]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self.send(request)) for request in batch]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def send(self, request: Request) -> Answer:
+        """Ask once, and again where that may help: transport errors, 5xx, 429 with a bearable Retry-After."""
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=self._backoff_s,
+            retry=tenacity.retry_if_exception(_may_pass),
+            sleep=self._pause,
+            before_sleep=lambda state: self._report(request, state),
+            reraise=True,
+        )
+        async with self._slots:
+            try:
+                return await retrying(self._attempt, request)
+            except TogglError as error:
+                attempts = retrying.statistics.get("attempt_number", 1)
+                self._on_retry(Retry(request.path, attempts, None, error))
+                raise
+
+    async def _attempt(self, request: Request) -> Answer:
+        toggl, where = self._toggl, self._toggl.base_url + request.path
+        await self._pause(self._pacer.reserve(toggl.clock.monotonic()))
+        self.traffic.requests += 1
+        try:
+            async with toggl.session.get(
+                where,
+                params=request.query,
+                headers={"Authorization": self._authorization},
+                allow_redirects=False,
+            ) as response:
+                body = await self._body(response)
+        except aiohttp.ClientSSLError as error:  # a person must mend certificates: trying again at once is noise
+            raise TogglUnavailable(f"{where}: TLS failed: {_reason(error)}", passing=False) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise TogglUnavailable(f"{where}: no answer: {_reason(error)}") from None
+        self.traffic.quota_remaining = _or_else(quota_remaining(response.headers), self.traffic.quota_remaining)
+        failure = error_of(request.path, response.status, response.headers, body, toggl.clock.now())
+        if isinstance(failure, RateLimited):
+            self._pacer.hold_until(toggl.clock.monotonic() + failure.retry_after_s)
+        if failure is not None:
+            raise failure
+        return Answer(request, response.status, body, response.content_type, _is_framed(response.headers))
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        try:
+            reader = BodyReader(response.headers.get("Content-Encoding", ""), BODY_LIMIT_BYTES)
+            async for chunk in response.content.iter_any():
+                self.traffic.received_bytes += len(chunk)
+                reader.feed(chunk)
+            return reader.body()
+        except BodyTooLarge:
+            response.close()
+            limit = f"more than {BODY_LIMIT_BYTES // 1024**2} MiB"
+            raise TogglUnavailable(
+                f"{response.url.path}: the body is {limit}", http_status=response.status, passing=False
+            ) from None
+        except (ValueError, EOFError, zlib.error) as error:
+            response.close()
+            raise TogglUnavailable(
+                f"{response.url.path}: the body is damaged: {error}", http_status=response.status
+            ) from None
+
+    def _backoff_s(self, state: tenacity.RetryCallState) -> float:
+        """Full jitter under a doubling ceiling; after 429 the pacer already holds, so no second wait is added."""
+        error = state.outcome and state.outcome.exception()
+        if isinstance(error, RateLimited):
+            return 0.0
+        ceiling_s = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** (state.attempt_number - 1))
+        return self._toggl.jitter.full(ceiling_s)
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            self.traffic.waited_s += seconds
+            await self._toggl.sleep(seconds)
+
+    def _report(self, request: Request, state: tenacity.RetryCallState) -> None:
+        self.traffic.retries += 1
+        error = state.outcome and state.outcome.exception()
+        if isinstance(error, TogglError):
+            wait_s = error.retry_after_s if isinstance(error, RateLimited) else state.upcoming_sleep
+            self._on_retry(Retry(request.path, state.attempt_number, wait_s, error))
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, RateLimited):
+        return error.http_status == 429 and error.retry_after_s <= PATIENCE_S
+    return isinstance(error, TogglUnavailable) and error.passing
+
+
+def _is_framed(headers: Mapping[str, str]) -> bool:
+    return "Content-Length" in headers or headers.get("Transfer-Encoding", "").lower().endswith("chunked")
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong below HTTP, without `repr`, which for some aiohttp errors prints the request's headers."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{type(error).__name__}: {error.os_error.strerror or type(error.os_error).__name__}"
+    return type(error).__name__
+
+
+def _or_else(value: int | None, other: int | None) -> int | None:
+    return other if value is None else value

@@ -1,0 +1,67 @@
+"""Gathering the rows of one resource into snapshots, with the reasons why a snapshot proves no absence."""
+
+from collections import defaultdict
+from typing import Any, Generic, NamedTuple
+
+from syncd.records import R, Reject, Snapshot, Strategy
+from syncd.toggl.dialect import Answer, raw_rows
+from syncd.toggl.rows import RowReader, repair
+
+
+class Gone(NamedTuple):
+    """A row that the source lists and calls deleted."""
+
+    id: int
+    workspace_id: int
+
+
+class Collector(Generic[R]):
+    """Rows of one resource, by workspace. Feed it answers, then ask it for snapshots."""
+
+    def __init__(self, reader: "RowReader[Any, R | Gone]") -> None:
+        self.rejects: list[Reject] = []
+        self._reader: RowReader[Any, R | Gone] = reader
+        self._records: dict[int, dict[int, R]] = defaultdict(dict)
+        self._gone: dict[int, set[int]] = defaultdict(set)
+        self._incomplete: dict[int | None, set[str]] = defaultdict(set)
+
+    def add(self, answer: Answer, expected: int | None = None) -> None:
+        """Read every row of a list. `expected`: the workspace that was asked for; None: rows of any are welcome.
+
+        Raises:
+            TokenRejected, ContractChanged: see `raw_rows`.
+        """
+        body, repaired = repair(answer.body)
+        for raw in raw_rows(answer, body):
+            row = self._reader.read(raw, repaired=repaired)
+            if not isinstance(row, Reject) and expected not in (None, row.workspace_id):
+                row = self._reader.reject(raw, "foreign_workspace", f"not of workspace {expected}")
+            self._place(row, expected)
+        if not answer.framed:
+            self.doubt(expected, "unframed")
+
+    def doubt(self, workspace_id: int | None, reason: str) -> None:
+        """The snapshot of a workspace, or with None of every workspace, is incomplete."""
+        self._incomplete[workspace_id].add(reason)
+
+    def snapshot(self, workspace_id: int, strategy: Strategy) -> Snapshot[R]:
+        return Snapshot(
+            strategy=strategy,
+            records=self._records.get(workspace_id, {}),
+            incomplete=tuple(sorted(self._incomplete[workspace_id] | self._incomplete[None])),
+            gone=frozenset(self._gone.get(workspace_id, ())),
+        )
+
+    def _place(self, row: R | Gone | Reject, expected: int | None) -> None:
+        if isinstance(row, Reject):
+            self.rejects.append(row)
+            self.doubt(expected if expected is not None else row.workspace_id, "rejects")
+        elif isinstance(row, Gone):
+            self._gone[row.workspace_id].add(row.id)
+        else:
+            records = self._records[row.workspace_id]
+            twin = records.setdefault(row.id, row)
+            if twin != row:  # a list that contradicts itself: the younger wins, absence proves nothing
+                self.doubt(row.workspace_id, "duplicates")
+                if row.at >= twin.at:
+                    records[row.id] = row

@@ -1,0 +1,118 @@
+"""What every API version has in common: requests, answers, and reading them without any I/O.
+
+A dialect is two functions. `listing()` is a generator: it yields batches of requests, is sent their answers in the
+same order, and returns everything it asked for as a `Fetched`. `decode()` turns that into records. Between the two
+lies the digest: equal digests mean equal answers, so nothing needs decoding.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from syncd.errors import ContractChanged, TokenRejected
+from syncd.records import Sighting, Strategy
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A GET, relative to the base URL."""
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A final answer: 2xx or a 4xx that speaks about this request only.
+
+    `framed`: the end of the body was marked, by Content-Length or a last chunk. A body that ends with the connection
+    may have lost its tail without anybody noticing: good for upserts, no proof of absence.
+    """
+
+    request: Request
+    http_status: int
+    body: bytes
+    content_type: str = "application/json"
+    framed: bool = True
+
+
+class Fetched(Protocol):
+    """All answers of a pull."""
+
+    def answers(self) -> Sequence[Answer]: ...
+
+
+Listing = Generator[Sequence[Request], Sequence[Answer], Fetched]
+
+
+class Dialect(NamedTuple):
+    """One API version: what to ask, and how to read what came.
+
+    `version` changes when a row is read differently, so that stored digests no longer count.
+    """
+
+    version: str
+    listing: "Callable[[ListingPlan], Listing]"
+    decode: Callable[[Any], Sighting]
+
+
+class ListingPlan(msgspec.Struct, frozen=True):
+    """How to list: `projects` as configured; `only`: workspaces to mirror, empty = all that the token sees.
+
+    `remembered`: workspaces whose listing of projects the server refused earlier, so that `auto` need not ask again.
+    """
+
+    projects: str = "auto"
+    only: frozenset[int] = frozenset()
+    remembered: Mapping[int, Strategy] = msgspec.field(default_factory=dict)
+
+    def wants(self, workspace_id: int) -> bool:
+        return not self.only or workspace_id in self.only
+
+
+def basic_auth(token: str) -> str:
+    """The Authorization header of a personal API token. Source: Toggl API docs, "Authentication"."""
+    return "Basic " + base64.b64encode(f"{token}:api_token".encode()).decode("ascii")
+
+
+def digest(fetched: Fetched, version: str) -> bytes:
+    """16 bytes that stand for all answers and for the decoder that would read them (`version`).
+
+    A decoder that learns to read more must see old answers again, hence the version.
+    """
+    total = hashlib.blake2b(version.encode(), digest_size=16)
+    for answer in fetched.answers():
+        head = (
+            f"\n{answer.request.path}?{answer.request.query} {answer.http_status} {len(answer.body)} {answer.framed}\n"
+        )
+        total.update(head.encode())
+        total.update(answer.body)
+    return total.digest()
+
+
+def raw_rows(answer: Answer, body: bytes) -> list[msgspec.Raw]:
+    """The rows of a list answer, undecoded, so that a malformed one cannot stop its neighbours.
+
+    `body`: that of the answer, after repair. `null` is how the API writes an empty list (seen for v8 and v9).
+
+    Raises:
+        TokenRejected: 401 or 403.
+        ContractChanged: any other status, not JSON, broken JSON, or not a list.
+    """
+    where = answer.request.path
+    if answer.http_status in (401, 403):
+        raise TokenRejected(f"{where}: HTTP {answer.http_status}", http_status=answer.http_status)
+    if answer.http_status != 200:
+        raise ContractChanged(f"{where}: unexpected HTTP {answer.http_status}", http_status=answer.http_status)
+    if answer.content_type != "application/json":
+        raise ContractChanged(f"{where}: {answer.content_type or 'no content type'} instead of JSON", http_status=200)
+    try:
+        return _ROWS.decode(body) or []
+    except msgspec.ValidationError:
+        raise ContractChanged(f"{where}: not a list", http_status=200) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ContractChanged(f"{where}: broken JSON, {len(body)} bytes", http_status=200) from None
+
+
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw] | None)

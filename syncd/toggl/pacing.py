@@ -1,0 +1,26 @@
+"""When the next request of a token may leave: pure, instants in and out, in seconds of one monotonic clock."""
+
+
+class Pacer:
+    """GCRA with a burst of one: requests leave at least `interval_s` apart, however many wait.
+
+    One pacer per token. It never sleeps: `reserve` takes the next free slot and says when that is, so concurrent
+    requests line up behind one another without a queue.
+    """
+
+    __slots__ = ("_free_at", "interval_s")
+
+    def __init__(self, requests_per_second: float) -> None:
+        """`requests_per_second` 0 = no pacing."""
+        self.interval_s = 1.0 / requests_per_second if requests_per_second else 0.0
+        self._free_at = float("-inf")
+
+    def reserve(self, now: float) -> float:
+        """Take the next slot; the seconds to wait for it, 0.0 or more."""
+        slot = max(now, self._free_at)
+        self._free_at = slot + self.interval_s
+        return slot - now
+
+    def hold_until(self, instant: float) -> None:
+        """No further slot before `instant` (Retry-After). Never brings a slot forward."""
+        self._free_at = max(self._free_at, instant)

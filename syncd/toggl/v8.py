@@ -1,0 +1,255 @@
+"""API v8: the retired dialect, still spoken by compatible servers and by our emulator.
+
+Lists are bare arrays; fields without a value are left out. Facts below are from the vendor's v8 documentation
+("Clients", "Workspaces", "Projects") unless marked as seen by users.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from syncd.records import (
+    Client,
+    Extra,
+    Project,
+    R,
+    Reject,
+    Sighting,
+    Strategy,
+    Workspace,
+    WorkspaceSnapshot,
+)
+from syncd.toggl.collector import Collector, Gone
+from syncd.toggl.dialect import Answer, Dialect, Listing, ListingPlan, Request, raw_rows
+from syncd.toggl.rows import Id, Instant, RowReader, Seconds, instant, money, repair
+
+WORKSPACES = Request("/api/v8/workspaces")
+CLIENTS = Request("/api/v8/clients")
+
+_BOTH = (("active", "both"),)  # the default is `true`: archived projects would look deleted
+_NOT_OFFERED = frozenset({404, 405})
+_REFUSED = frozenset({403, 404, 405})  # 403: the listing is for workspace admins only
+
+
+def workspace_clients(workspace_id: int) -> Request:
+    return Request(f"/api/v8/workspaces/{workspace_id}/clients")
+
+
+def workspace_projects(workspace_id: int) -> Request:
+    return Request(f"/api/v8/workspaces/{workspace_id}/projects", _BOTH)
+
+
+def client_projects(client_id: int) -> Request:
+    return Request(f"/api/v8/clients/{client_id}/projects", _BOTH)
+
+
+# -- what to ask ------------------------------------------------------------------------------------------------
+
+
+class ProjectAnswers(NamedTuple):
+    """How the projects of a workspace were listed, and what came: one answer, or one per client."""
+
+    strategy: Strategy
+    answers: Sequence[Answer]
+
+
+class FetchedV8(NamedTuple):
+    """`workspaces` None: the server has no such listing. `clients`: (workspace asked for, or None for all; answer)."""
+
+    workspaces: Answer | None
+    clients: Sequence[tuple[int | None, Answer]]
+    projects: dict[int, ProjectAnswers]
+
+    def answers(self) -> list[Answer]:
+        listed = [*([self.workspaces] if self.workspaces else []), *(answer for _, answer in self.clients)]
+        return listed + [answer for each in self.projects.values() for answer in each.answers]
+
+
+def listing(plan: ListingPlan) -> Listing:
+    """Ask for workspaces, clients, and the projects of each workspace by the strategy of `plan`.
+
+    Strategy `workspace`: one request per workspace; sees every project, needs an admin. Strategy `client`: the
+    documented endpoint of the Clients API, one request per client; cannot see a project without client. `auto`: the
+    first, and the second where the server refuses the first.
+    """
+    workspaces, everyone = yield (WORKSPACES, CLIENTS)
+    offered = None if workspaces.http_status in _NOT_OFFERED else workspaces
+    known = {row.id for row in _addresses(offered)} if offered else set()
+    clients: Sequence[tuple[int | None, Answer]] = [(None, everyone)]
+    if everyone.http_status in _NOT_OFFERED and known:
+        asked = sorted(w for w in known if plan.wants(w))
+        clients = list(zip(asked, (yield [workspace_clients(w) for w in asked]), strict=True))
+
+    by_workspace: dict[int, list[int]] = defaultdict(list)
+    for asked_for, answer in clients:
+        if asked_for is None or answer.http_status not in _REFUSED:
+            for row in _addresses(answer):
+                by_workspace[row.wid or 0].append(row.id)
+    by_workspace.pop(0, None)  # rows without a workspace: `decode` puts them aside
+    wanted = sorted(w for w in known | set(by_workspace) if plan.wants(w))
+
+    projects: dict[int, ProjectAnswers] = {}
+    listed = [w for w in wanted if _first_strategy(plan, w) == "workspace"]
+    for workspace_id, answer in zip(listed, (yield [workspace_projects(w) for w in listed]), strict=True):
+        if plan.projects == "workspace" or answer.http_status not in _REFUSED:
+            projects[workspace_id] = ProjectAnswers("workspace", (answer,))
+    rest = [w for w in wanted if w not in projects]
+    answers = iter((yield [client_projects(c) for w in rest for c in by_workspace[w]]))
+    for workspace_id in rest:
+        projects[workspace_id] = ProjectAnswers("client", [next(answers) for _ in by_workspace[workspace_id]])
+    return FetchedV8(offered, clients, {w: projects[w] for w in wanted})
+
+
+def _first_strategy(plan: ListingPlan, workspace_id: int) -> Strategy:
+    if plan.projects == "client" or (plan.projects == "auto" and plan.remembered.get(workspace_id) == "client"):
+        return "client"
+    return "workspace"
+
+
+class _Address(msgspec.Struct, gc=False):
+    id: Id
+    wid: Id | None = None
+
+
+_address = msgspec.json.Decoder(_Address)
+
+
+def _addresses(answer: Answer) -> Iterator[_Address]:
+    """Ids of the rows that have one; `decode` puts the others aside."""
+    for raw in raw_rows(answer, repair(answer.body)[0]):
+        try:
+            yield _address.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+
+
+# -- how to read the answers ------------------------------------------------------------------------------------
+
+
+class _WorkspaceRow(msgspec.Struct, gc=False):
+    id: Id
+    name: str
+
+
+class _ClientRow(msgspec.Struct, gc=False):
+    id: Id
+    wid: Id
+    name: str
+    at: Instant
+    notes: str | None = None
+    hrate: Decimal | None = None
+    cur: str | None = None
+    server_deleted_at: Instant | None = None  # seen by users on deleted rows that a list still showed
+
+
+class _ProjectRow(msgspec.Struct, gc=False):
+    id: Id
+    wid: Id
+    name: str
+    at: Instant
+    cid: Id | None = None
+    active: bool | None = None
+    is_private: bool | None = None
+    billable: bool | None = None
+    template: bool | None = None
+    color: str | None = None
+    rate: Decimal | None = None
+    auto_estimates: bool | None = None
+    estimated_hours: Seconds | None = None
+    actual_hours: Seconds | None = None
+    created_at: Instant | None = None
+    server_deleted_at: Instant | None = None
+
+
+def _workspace(row: _WorkspaceRow, _extra: Extra) -> Workspace:
+    return Workspace(row.id, row.name)
+
+
+def _client(row: _ClientRow, extra: Extra) -> Client | Gone:
+    if row.server_deleted_at is not None:
+        return Gone(row.id, row.wid)
+    rate = money(row.hrate, "hrate")
+    return Client(row.id, row.wid, row.name, row.notes, rate, row.cur, None, instant(row.at, "at"), extra)
+
+
+def _project(row: _ProjectRow, extra: Extra) -> Project | Gone:
+    if row.server_deleted_at is not None:
+        return Gone(row.id, row.wid)
+    return Project(
+        id=row.id,
+        workspace_id=row.wid,
+        client_id=row.cid,
+        name=row.name,
+        active=row.active,
+        is_private=row.is_private,
+        billable=row.billable,
+        template=row.template,
+        color=row.color,
+        currency=None,
+        rate=money(row.rate, "rate"),
+        fixed_fee=None,
+        estimated_seconds=None if row.estimated_hours is None else row.estimated_hours * 3600,
+        auto_estimates=row.auto_estimates,
+        recurring=None,
+        status=None,
+        start_date=None,
+        end_date=None,
+        created_at=None if row.created_at is None else instant(row.created_at, "created_at"),
+        actual_seconds=None if row.actual_hours is None else row.actual_hours * 3600,
+        at=instant(row.at, "at"),
+        extra=extra,
+    )
+
+
+_workspaces = RowReader("workspace", _WorkspaceRow, _workspace)
+_clients: RowReader[_ClientRow, Client | Gone] = RowReader("client", _ClientRow, _client)
+_projects: RowReader[_ProjectRow, Project | Gone] = RowReader("project", _ProjectRow, _project)
+
+
+def decode(fetched: FetchedV8) -> Sighting:
+    """Everything that the answers say, by workspace, with the verdict of each scope. Pure; equal input, equal output.
+
+    Raises:
+        TokenRejected, ContractChanged: an answer that no part of can be used.
+    """
+    names, rejects = _workspace_names(fetched.workspaces)
+    clients, projects = Collector(_clients), Collector(_projects)
+    for asked, answer in fetched.clients:
+        _add(clients, answer, asked)
+    for workspace_id, listed in fetched.projects.items():
+        for answer in listed.answers:
+            _add(projects, answer, workspace_id)
+    return Sighting(
+        workspaces=[
+            WorkspaceSnapshot(
+                workspace=Workspace(workspace_id, names.get(workspace_id)),
+                clients=clients.snapshot(workspace_id, "workspace"),
+                projects=projects.snapshot(workspace_id, listed.strategy),
+            )
+            for workspace_id, listed in fetched.projects.items()
+        ],
+        rejects=[*rejects, *clients.rejects, *projects.rejects],
+    )
+
+
+def _add(collector: Collector[R], answer: Answer, workspace_id: int | None) -> None:
+    """One workspace or client that may not be listed costs its own snapshot the verdict, not the pull its life."""
+    if workspace_id is not None and answer.http_status in _REFUSED:
+        collector.doubt(workspace_id, f"http_{answer.http_status}")
+    else:
+        collector.add(answer, workspace_id)
+
+
+def _workspace_names(answer: Answer | None) -> tuple[dict[int, str], list[Reject]]:
+    if answer is None:
+        return {}, []
+    body, repaired = repair(answer.body)
+    rows = [_workspaces.read(raw, repaired=repaired) for raw in raw_rows(answer, body)]
+    names = {row.id: row.name for row in rows if isinstance(row, Workspace) and row.name is not None}
+    return names, [row for row in rows if isinstance(row, Reject)]
+
+
+DIALECT = Dialect("v8.1", listing, decode)
