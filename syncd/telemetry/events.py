@@ -1,0 +1,343 @@
+"""The catalogue: every event that syncd logs, when, and what whoever is on call does with it.
+
+An event's name never holds a value, so that names can be counted and searched; values are fields. `check` tells
+whether a line keeps to the catalogue, `json_schema` says the same in the language of other tools.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from syncd.telemetry.fields import COMMON, CORRELATION, ERROR, FIELDS, HEARTBEAT, HTTP, PULL, Field
+
+Level = Literal["debug", "info", "warning", "error", "fatal"]
+_EVERYWHERE = frozenset(field.name for field in CORRELATION)
+_PLACEHOLDER = re.compile(r"\{([a-z_.]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One kind of line. text: its message, with {field} for values; fields: names beyond those on every line."""
+
+    name: str
+    level: Level
+    text: str
+    meaning: str
+    on_call: str
+    fields: frozenset[str]
+
+    def message(self, values: Mapping[str, object]) -> str:
+        """The text with its values; a value that is missing reads as "?"."""
+        return _PLACEHOLDER.sub(lambda match: str(values.get(match[1], "?")), self.text)
+
+
+class NotInCatalogue(ValueError):
+    """A line that the catalogue does not know. A mistake in the program, never of its surroundings."""
+
+
+_events: dict[str, Event] = {}
+
+
+def _define(
+    name: str, level: Level, text: str, meaning: str, on_call: str, fields: Iterable[Field | str] = ()
+) -> Event:
+    names = frozenset(FIELDS[field].name if isinstance(field, str) else field.name for field in fields)
+    _events[name] = Event(name, level, text, meaning, on_call, names)
+    return _events[name]
+
+
+START = _define(
+    "syncd.start",
+    "info",
+    "syncd starts with {syncd.token_count} token(s) from {syncd.config.source}",
+    "the configuration is read and valid",
+    "deploy marker",
+    ("syncd.config.source", "syncd.config.fingerprint", "syncd.token_count", "syncd.interval_seconds",
+     "syncd.python_version"),
+)  # fmt: skip
+READY = _define(
+    "syncd.ready",
+    "info",
+    "ready: schema {syncd.schema_version} on PostgreSQL {syncd.server_version}",
+    "the database is up to date and pulls can begin",
+    "deploy marker",
+    ("syncd.schema_version", "syncd.server_version", "server.address", "event.duration"),
+)
+CONFIG_INVALID = _define(
+    "syncd.config.invalid",
+    "fatal",
+    "the configuration cannot be used",
+    "mistakes in file or environment; at a reload the old settings stay",
+    "mend what the problems say and start again",
+    ("syncd.config.source", "syncd.config.problems"),
+)
+CONFIG_RELOADED = _define(
+    "syncd.config.reloaded",
+    "info",
+    "configuration read again from {syncd.config.source}",
+    "new settings are in force",
+    "deploy marker",
+    ("syncd.config.source", "syncd.config.fingerprint", "syncd.token_count"),
+)
+PULL_FINISH = _define(
+    "syncd.pull.finish",
+    "info",
+    "pull of {syncd.token.id}: {syncd.pull.result}",
+    "the one line of every pull, also of one that failed; warning if partial, error if failed",
+    "the line to query",
+    ("event.outcome", "event.duration", *PULL, *ERROR, "http.response.status_code"),
+)
+PULL_SKIPPED = _define(
+    "syncd.pull.skipped",
+    "warning",
+    "no pull of {syncd.token.id}: {syncd.pull.reason}",
+    "a token was due and was not pulled: overlap, misfire, shutdown or parked",
+    "if it repeats, the interval is too short",
+    ("syncd.pull.reason", "syncd.next_run_at"),
+)
+HEARTBEAT_EVENT = _define(
+    "syncd.heartbeat",
+    "info",
+    "alive: {syncd.tokens.ok} ok, {syncd.tokens.rejected} rejected, {syncd.tokens.failed} failed",
+    "every minute, whatever else happens",
+    "dead-man's switch: page when it stays away",
+    HEARTBEAT,
+)
+HTTP_RETRY = _define(
+    "syncd.http.retry",
+    "debug",
+    "try {syncd.attempt} of {url.path} failed",
+    "a request failed and is sent again; warning on the last try",
+    "none, while pulls succeed",
+    ("syncd.attempt", "syncd.wait_ms", *HTTP, *ERROR),
+)
+HTTP_RATE_LIMITED = _define(
+    "syncd.http.rate_limited",
+    "warning",
+    "Toggl asks to wait {syncd.retry_after_seconds} s",
+    "429: requests came too fast",
+    "lower requests_per_second, or look for another program on the same token",
+    ("syncd.retry_after_seconds", *HTTP),
+)
+QUOTA_EXHAUSTED = _define(
+    "syncd.quota.exhausted",
+    "warning",
+    "the hourly quota of {syncd.token.id} is used up",
+    "402: no request until the quota begins anew",
+    "lengthen the interval, or raise the plan",
+    ("syncd.quota_remaining", "syncd.quota_resets_at", "syncd.retry_after_seconds", *HTTP),
+)
+TOKEN_REJECTED = _define(
+    "syncd.token.rejected",
+    "error",
+    "Toggl rejects the token {syncd.token.id}",
+    "401, or 403 where every valid token is welcome",
+    "rotate the token",
+    ("http.response.status_code", "syncd.failures", "syncd.next_try_at", *ERROR),
+)
+TOKEN_RECOVERED = _define(
+    "syncd.token.recovered",
+    "info",
+    "Toggl accepts the token {syncd.token.id} again",
+    "the first success after rejections",
+    "close the ticket",
+    ("syncd.failures",),
+)
+TOKEN_SCOPE_CHANGED = _define(
+    "syncd.token.scope_changed",
+    "warning",
+    "the token {syncd.token.id} sees other workspaces than before",
+    "workspaces appeared or went out of sight",
+    "ask whether that was meant",
+    ("syncd.workspaces_added", "syncd.workspaces_removed"),
+)
+SNAPSHOT_INCOMPLETE = _define(
+    "syncd.snapshot.incomplete",
+    "warning",
+    "listing of {syncd.resource}s is not complete: {syncd.pull.reason}",
+    "what is absent from it proves nothing",
+    "explains why rows are not marked as deleted",
+    ("syncd.pull.reason", *HTTP),
+)
+RECORD_QUARANTINED = _define(
+    "syncd.record.quarantined",
+    "warning",
+    "{syncd.resource} {syncd.record.id} kept aside: {syncd.record.reason}",
+    "a record that could not be stored; its neighbours were",
+    "mend the record at the source",
+    ("syncd.record.id", "syncd.record.field", "syncd.record.reason"),
+)
+RECORD_RELEASED = _define(
+    "syncd.record.released",
+    "info",
+    "{syncd.resource} {syncd.record.id} is good again",
+    "a record left the quarantine",
+    "none",
+    ("syncd.record.id",),
+)
+DB_UNAVAILABLE = _define(
+    "syncd.db.unavailable",
+    "error",
+    "the database cannot be reached",
+    "the first failure of a series",
+    "look at the database; the service keeps trying",
+    ("db.system.name", "db.response.status_code", "server.address", "syncd.since", "syncd.attempts", *ERROR),
+)
+DB_RECOVERED = _define(
+    "syncd.db.recovered",
+    "info",
+    "the database answers again",
+    "the first success after a series of failures",
+    "close the ticket",
+    ("db.system.name", "server.address", "syncd.since", "syncd.attempts", "event.duration"),
+)
+DB_RETRY = _define(
+    "syncd.db.retry",
+    "warning",
+    "transaction tried again after {db.response.status_code}",
+    "a deadlock, serialization failure or lost connection undid a transaction",
+    "contention, if it repeats",
+    ("db.system.name", "db.response.status_code", "db.collection.name", "syncd.attempt", "syncd.wait_ms", *ERROR),
+)
+MIGRATION_START = _define(
+    "syncd.migration.start",
+    "info",
+    "migration {syncd.migration.version} begins: {syncd.migration.name}",
+    "a change of the schema begins",
+    "deploy marker",
+    ("syncd.migration.version", "syncd.migration.name"),
+)
+MIGRATION_APPLIED = _define(
+    "syncd.migration.applied",
+    "info",
+    "migration {syncd.migration.version} done",
+    "a change of the schema is committed",
+    "deploy marker",
+    ("syncd.migration.version", "syncd.migration.name", "event.duration"),
+)
+MIGRATION_LOCK_TIMEOUT = _define(
+    "syncd.migration.lock_timeout",
+    "warning",
+    "migration {syncd.migration.version} waits for a lock",
+    "another session holds what the migration needs",
+    "end the long query that the blockers name",
+    ("syncd.migration.version", "syncd.migration.name", "syncd.waited_ms", "syncd.blockers"),
+)
+MIGRATION_FAILED = _define(
+    "syncd.migration.failed",
+    "fatal",
+    "migration {syncd.migration.version} failed",
+    "the schema is as it was before; the service stops",
+    "page",
+    ("syncd.migration.version", "syncd.migration.name", "db.response.status_code", *ERROR),
+)
+LEADER_ACQUIRED = _define(
+    "syncd.leader.acquired",
+    "info",
+    "this service does the work now",
+    "of several services, this one took over",
+    "failover marker",
+    ("syncd.fencing_number", "event.duration"),
+)
+LEADER_LOST = _define(
+    "syncd.leader.lost",
+    "warning",
+    "this service no longer does the work",
+    "the lease ended or another service took over",
+    "failover marker",
+    ("syncd.fencing_number", "syncd.pull.reason"),
+)
+FRESHNESS_BREACHED = _define(
+    "syncd.freshness.breached",
+    "error",
+    "{syncd.token.id} is {syncd.staleness_seconds} s old",
+    "a token passed the promised staleness",
+    "look at its pull.finish lines",
+    ("syncd.staleness_seconds", "syncd.bound_seconds"),
+)
+FRESHNESS_RESTORED = _define(
+    "syncd.freshness.restored",
+    "info",
+    "{syncd.token.id} is fresh again",
+    "the first success after a breach",
+    "close the ticket",
+    ("syncd.staleness_seconds", "syncd.bound_seconds"),
+)
+CLOCK_SKEW = _define(
+    "syncd.clock.skew",
+    "warning",
+    "clocks differ by {syncd.offset_seconds} s",
+    "this machine and another one disagree about the time",
+    "look at time synchronisation",
+    ("syncd.offset_seconds", "server.address"),
+)
+INVARIANT_VIOLATED = _define(
+    "syncd.invariant.violated",
+    "error",
+    "broken rule: {syncd.invariant}",
+    "something happened that cannot: a bug",
+    "page; keep the line for the developers",
+    ("syncd.invariant", "syncd.expected", "syncd.found", *ERROR),
+)
+UNHANDLED_EXCEPTION = _define(
+    "syncd.unhandled.exception",
+    "error",
+    "nobody caught an error in {syncd.where}",
+    "an exception reached the edge of the program: a bug",
+    "keep the line for the developers",
+    ("syncd.where", *ERROR),
+)
+STOP_BEGIN = _define(
+    "syncd.stop.begin",
+    "info",
+    "stopping ({syncd.signal})",
+    "no new pull begins; the open ones end or are rolled back",
+    "deploy marker",
+    ("syncd.signal", "syncd.in_flight"),
+)
+STOP_FINISH = _define(
+    "syncd.stop.finish",
+    "info",
+    "stopped with exit code {syncd.exit_code}",
+    "the last line of a process",
+    "deploy marker; a start without it was a crash",
+    ("syncd.exit_code", "event.duration"),
+)
+LOG_FOREIGN = _define(
+    "syncd.log.foreign",
+    "info",
+    "",
+    "a line that a library wrote; message and level are the library's",
+    "none by itself",
+    ("log.logger", *ERROR),
+)
+
+CATALOGUE: Mapping[str, Event] = _events
+
+
+def check(event: Event, values: Mapping[str, object]) -> None:
+    """Raise NotInCatalogue unless *event* is in the catalogue and knows every field, with a value of its kind."""
+    if CATALOGUE.get(event.name) is not event:
+        raise NotInCatalogue(f"{event.name} is not an event of the catalogue")
+    for name, value in values.items():
+        if name not in event.fields and name not in _EVERYWHERE:
+            raise NotInCatalogue(f"{event.name} has no field {name}")
+        if not FIELDS[name].accepts(value):
+            raise NotInCatalogue(f"{event.name}: {name} must be {FIELDS[name].kind}, not {type(value).__name__}")
+
+
+def json_schema(event: Event) -> dict[str, object]:
+    """The JSON Schema (draft 2020-12) of a line of *event*."""
+    names = [field.name for field in (*COMMON, *CORRELATION)] + sorted(event.fields)
+    properties = {name: FIELDS[name].schema() | {"description": FIELDS[name].meaning} for name in names}
+    properties["event.action"] = properties["event.action"] | {"const": event.name}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": event.name,
+        "description": event.meaning,
+        "type": "object",
+        "properties": properties,
+        "required": [field.name for field in COMMON],
+        "additionalProperties": False,
+    }
