@@ -139,4 +139,5 @@ def _closest(word: str, candidates: Iterable[str], likeness: float = 0.6) -> str
 def toml_problem(message: str) -> str:
     """A sentence for tomllib's *message*, such as "Invalid value (at line 3, column 8)"."""
     reason, _, place = message.rpartition(" (at ")
-    return f"is not valid TOML at {place.rstrip(')')}: {shown(reason.lower())}; strings need quotes"
+    hint = "text needs quotes" if reason == "Invalid value" else "correct the line"
+    return f"is not valid TOML at {place.rstrip(')')}: {shown(reason.lower())}; {hint}"

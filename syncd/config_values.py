@@ -87,9 +87,9 @@ def is_loopback(url: str) -> bool:
 
 
 def _listen(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _HOST_PORT.fullmatch(value)
+    if value == "":
+        return None
+    match = _HOST_PORT.fullmatch(value) if isinstance(value, str) else None
     if match is None or int(match["port"]) > 65535:
         raise ValueError('must be "host:port", like "127.0.0.1:9108" or "[::1]:9108", or "" for off')
     return match["host"].strip("[]"), int(match["port"])
@@ -116,7 +116,7 @@ Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), BeforeValidator
 OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
 DatabaseUrl = Annotated[Annotated[SecretStr, AfterValidator(_database_url)] | None, BeforeValidator(_empty_is_none)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
-Listen = Annotated[tuple[str, int] | None, NoDecode, BeforeValidator(_listen), BeforeValidator(_empty_is_none)]
+Listen = Annotated[tuple[str, int] | None, NoDecode, BeforeValidator(_listen)]
 Api = Annotated[Literal["v8"], BeforeValidator(_v8_only)]
 Dispatcher = Annotated[Literal["local"], BeforeValidator(_local_only)]
 TokenName = Annotated[str, AfterValidator(check_name)]
