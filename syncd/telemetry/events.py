@@ -14,11 +14,16 @@ from syncd.telemetry.fields import COMMON, CORRELATION, ERROR, FIELDS, HEARTBEAT
 Level = Literal["debug", "info", "warning", "error", "fatal"]
 _EVERYWHERE = frozenset(field.name for field in CORRELATION)
 _PLACEHOLDER = re.compile(r"\{([a-z_.]+)\}")
+_OPTIONAL = re.compile(r"\[([^\]]*)\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One kind of line. text: its message, with {field} for values; fields: names beyond those on every line."""
+    """One kind of line.
+
+    text: its message, with {field} for values; what stands in [brackets] is left out where a value is missing.
+    fields: the names it may have beyond those that every line has.
+    """
 
     name: str
     level: Level
@@ -28,8 +33,12 @@ class Event:
     fields: frozenset[str]
 
     def message(self, values: Mapping[str, object]) -> str:
-        """The text with its values; a value that is missing reads as "?"."""
-        return _PLACEHOLDER.sub(lambda match: str(values.get(match[1], "?")), self.text)
+        """The text with its values."""
+
+        def optional(part: re.Match[str]) -> str:
+            return part[1] if all(values.get(name) is not None for name in _PLACEHOLDER.findall(part[1])) else ""
+
+        return _PLACEHOLDER.sub(lambda match: str(values.get(match[1], "?")), _OPTIONAL.sub(optional, self.text))
 
 
 class NotInCatalogue(ValueError):
@@ -50,7 +59,7 @@ def _define(
 START = _define(
     "syncd.start",
     "info",
-    "syncd starts with {syncd.token_count} token(s) from {syncd.config.source}",
+    "syncd starts[ with {syncd.token_count} token(s)][, settings from {syncd.config.source}]",
     "the configuration is read and valid",
     "deploy marker",
     ("syncd.config.source", "syncd.config.fingerprint", "syncd.token_count", "syncd.interval_seconds",
@@ -59,10 +68,10 @@ START = _define(
 READY = _define(
     "syncd.ready",
     "info",
-    "ready: schema {syncd.schema_version} on PostgreSQL {syncd.server_version}",
+    "ready[: schema {syncd.schema_version}][ on PostgreSQL {syncd.server_version}]",
     "the database is up to date and pulls can begin",
     "deploy marker",
-    ("syncd.schema_version", "syncd.server_version", "server.address", "event.duration"),
+    ("syncd.schema_version", "syncd.server_version", "syncd.token_count", "server.address", "event.duration"),
 )
 CONFIG_INVALID = _define(
     "syncd.config.invalid",
@@ -75,7 +84,7 @@ CONFIG_INVALID = _define(
 CONFIG_RELOADED = _define(
     "syncd.config.reloaded",
     "info",
-    "configuration read again from {syncd.config.source}",
+    "configuration read again[ from {syncd.config.source}]",
     "new settings are in force",
     "deploy marker",
     ("syncd.config.source", "syncd.config.fingerprint", "syncd.token_count"),
@@ -83,7 +92,7 @@ CONFIG_RELOADED = _define(
 PULL_FINISH = _define(
     "syncd.pull.finish",
     "info",
-    "pull of {syncd.token.id}: {syncd.pull.result}",
+    "pull of {syncd.token.id}: {syncd.pull.result}[ ({syncd.pull.reason})]",
     "the one line of every pull, also of one that failed; warning if partial, error if failed",
     "the line to query",
     ("event.outcome", "event.duration", *PULL, *ERROR, "http.response.status_code"),
@@ -91,7 +100,7 @@ PULL_FINISH = _define(
 PULL_SKIPPED = _define(
     "syncd.pull.skipped",
     "warning",
-    "no pull of {syncd.token.id}: {syncd.pull.reason}",
+    "no pull of {syncd.token.id}[: {syncd.pull.reason}]",
     "a token was due and was not pulled: overlap, misfire, shutdown or parked",
     "if it repeats, the interval is too short",
     ("syncd.pull.reason", "syncd.next_run_at"),
@@ -99,7 +108,7 @@ PULL_SKIPPED = _define(
 HEARTBEAT_EVENT = _define(
     "syncd.heartbeat",
     "info",
-    "alive: {syncd.tokens.ok} ok, {syncd.tokens.rejected} rejected, {syncd.tokens.failed} failed",
+    "alive[: {syncd.tokens.ok} ok, {syncd.tokens.rejected} rejected, {syncd.tokens.failed} failed]",
     "every minute, whatever else happens",
     "dead-man's switch: page when it stays away",
     HEARTBEAT,
@@ -107,7 +116,7 @@ HEARTBEAT_EVENT = _define(
 HTTP_RETRY = _define(
     "syncd.http.retry",
     "debug",
-    "try {syncd.attempt} of {url.path} failed",
+    "request failed[ at try {syncd.attempt}][: {url.path}]",
     "a request failed and is sent again; warning on the last try",
     "none, while pulls succeed",
     ("syncd.attempt", "syncd.wait_ms", *HTTP, *ERROR),
@@ -115,7 +124,7 @@ HTTP_RETRY = _define(
 HTTP_RATE_LIMITED = _define(
     "syncd.http.rate_limited",
     "warning",
-    "Toggl asks to wait {syncd.retry_after_seconds} s",
+    "Toggl asks to wait[ {syncd.retry_after_seconds} s]",
     "429: requests came too fast",
     "lower requests_per_second, or look for another program on the same token",
     ("syncd.retry_after_seconds", *HTTP),
@@ -155,7 +164,7 @@ TOKEN_SCOPE_CHANGED = _define(
 SNAPSHOT_INCOMPLETE = _define(
     "syncd.snapshot.incomplete",
     "warning",
-    "listing of {syncd.resource}s is not complete: {syncd.pull.reason}",
+    "listing[ of {syncd.resource}s] is not complete[: {syncd.pull.reason}]",
     "what is absent from it proves nothing",
     "explains why rows are not marked as deleted",
     ("syncd.pull.reason", *HTTP),
@@ -163,7 +172,7 @@ SNAPSHOT_INCOMPLETE = _define(
 RECORD_QUARANTINED = _define(
     "syncd.record.quarantined",
     "warning",
-    "{syncd.resource} {syncd.record.id} kept aside: {syncd.record.reason}",
+    "{syncd.resource}[ {syncd.record.id}] kept aside[: {syncd.record.reason}]",
     "a record that could not be stored; its neighbours were",
     "mend the record at the source",
     ("syncd.record.id", "syncd.record.field", "syncd.record.reason"),
@@ -171,7 +180,7 @@ RECORD_QUARANTINED = _define(
 RECORD_RELEASED = _define(
     "syncd.record.released",
     "info",
-    "{syncd.resource} {syncd.record.id} is good again",
+    "{syncd.resource}[ {syncd.record.id}] is good again",
     "a record left the quarantine",
     "none",
     ("syncd.record.id",),
@@ -195,7 +204,7 @@ DB_RECOVERED = _define(
 DB_RETRY = _define(
     "syncd.db.retry",
     "warning",
-    "transaction tried again after {db.response.status_code}",
+    "transaction tried again[ after {db.response.status_code}]",
     "a deadlock, serialization failure or lost connection undid a transaction",
     "contention, if it repeats",
     ("db.system.name", "db.response.status_code", "db.collection.name", "syncd.attempt", "syncd.wait_ms", *ERROR),
@@ -203,7 +212,7 @@ DB_RETRY = _define(
 MIGRATION_START = _define(
     "syncd.migration.start",
     "info",
-    "migration {syncd.migration.version} begins: {syncd.migration.name}",
+    "migration {syncd.migration.version} begins[: {syncd.migration.name}]",
     "a change of the schema begins",
     "deploy marker",
     ("syncd.migration.version", "syncd.migration.name"),
@@ -251,7 +260,7 @@ LEADER_LOST = _define(
 FRESHNESS_BREACHED = _define(
     "syncd.freshness.breached",
     "error",
-    "{syncd.token.id} is {syncd.staleness_seconds} s old",
+    "{syncd.token.id} is too old[: {syncd.staleness_seconds} s]",
     "a token passed the promised staleness",
     "look at its pull.finish lines",
     ("syncd.staleness_seconds", "syncd.bound_seconds"),
@@ -267,7 +276,7 @@ FRESHNESS_RESTORED = _define(
 CLOCK_SKEW = _define(
     "syncd.clock.skew",
     "warning",
-    "clocks differ by {syncd.offset_seconds} s",
+    "clocks differ[ by {syncd.offset_seconds} s]",
     "this machine and another one disagree about the time",
     "look at time synchronisation",
     ("syncd.offset_seconds", "server.address"),
@@ -291,7 +300,7 @@ UNHANDLED_EXCEPTION = _define(
 STOP_BEGIN = _define(
     "syncd.stop.begin",
     "info",
-    "stopping ({syncd.signal})",
+    "stopping[ after {syncd.signal}]",
     "no new pull begins; the open ones end or are rolled back",
     "deploy marker",
     ("syncd.signal", "syncd.in_flight"),
@@ -299,10 +308,10 @@ STOP_BEGIN = _define(
 STOP_FINISH = _define(
     "syncd.stop.finish",
     "info",
-    "stopped with exit code {syncd.exit_code}",
+    "stopped[ with exit code {syncd.exit_code}]",
     "the last line of a process",
     "deploy marker; a start without it was a crash",
-    ("syncd.exit_code", "event.duration"),
+    ("syncd.exit_code", "syncd.in_flight", "event.duration"),
 )
 LOG_FOREIGN = _define(
     "syncd.log.foreign",
@@ -314,6 +323,8 @@ LOG_FOREIGN = _define(
 )
 
 CATALOGUE: Mapping[str, Event] = _events
+# What lines hold whatever happens: they must read the same even if a password is part of one of them.
+CONSTANTS = frozenset(["syncd", *CATALOGUE, *FIELDS, *(value for field in FIELDS.values() for value in field.values)])
 
 
 def check(event: Event, values: Mapping[str, object]) -> None:

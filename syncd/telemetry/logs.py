@@ -128,6 +128,7 @@ def configure(  # noqa: PLR0913 - a composition root: each argument is a differe
     on_terminal = stream.isatty()
     console = format == "console" or (format == "auto" and on_terminal)
     redactor = redactor or Redactor()
+    redactor.trust(events.CONSTANTS)
     render = ConsoleRenderer(colours=on_terminal) if console else _json
     compose = _Composer(clock, run_id, instance_id)
     formatter = ProcessorFormatter(

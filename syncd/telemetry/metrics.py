@@ -55,10 +55,10 @@ class Metrics:
         self._pulls.labels(result).inc()
         self._pull_seconds.observe(duration_s)
 
-    def request_answered(self, http_status: int | None) -> None:
+    def requests_answered(self, http_status: int | None, count: int) -> None:
         """One request got a status, or None: no answer came."""
         known = http_status is not None and 200 <= http_status < 600
-        self._requests.labels(f"{http_status // 100}xx" if http_status and known else "none").inc()
+        self._requests.labels(f"{http_status // 100}xx" if http_status and known else "none").inc(count)
 
     def request_retried(self) -> None:
         """One request is sent again."""
