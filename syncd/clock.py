@@ -2,6 +2,7 @@
 
 import random
 import time
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -28,3 +29,13 @@ class Jitter:
     def full(self, ceiling_s: float) -> float:
         """Uniform in [0, ceiling_s]: "full jitter", which keeps many clients from retrying in step."""
         return self.rng.uniform(0.0, ceiling_s)
+
+
+def fresh_id() -> str:
+    """A new id for a process or an instance: a random UUID with its dashes."""
+    return str(uuid.uuid4())
+
+
+def fresh_rng() -> random.Random:
+    """A source of randomness that nobody can foresee; tests make their own, seeded."""
+    return random.Random()

@@ -14,7 +14,8 @@ token, a password, a response body or a row.
     │   ├── QuotaExhausted          not before `retry_after_s`
     │   ├── TogglUnavailable        transport or 5xx, after all retries
     │   └── ContractChanged         an answer that this dialect cannot read
-    └── FencedOut             a later pull of the same token took over; nothing was written
+    ├── FencedOut             a later pull of the same token took over; nothing was written
+    └── Unforeseen            ours: a bug, with the exception as its cause
 """
 
 from collections.abc import Sequence
@@ -88,3 +89,7 @@ class ContractChanged(TogglError):
 
 class FencedOut(SyncdError):
     """Another pull of the same token began later. It owns the truth now; this one wrote nothing more."""
+
+
+class Unforeseen(SyncdError):
+    """An exception that nothing in the design explains; it is `__cause__`. One token's pull ends, the others go on."""

@@ -15,7 +15,7 @@ ON CONFLICT (id) DO NOTHING;
 
 -- name: stage_clients
 -- Room for the changed clients of this transaction.
-CREATE TABLE pg_temp.staged_clients ON COMMIT DROP AS
+CREATE TEMPORARY TABLE pg_temp.staged_clients ON COMMIT DROP AS
 SELECT id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, _change_kind AS change
 FROM toggl.clients WITH NO DATA;
 

@@ -11,7 +11,7 @@ SELECT id FROM toggl.projects WHERE id = ANY ($2) AND workspace_id <> $1;
 
 -- name: stage_projects
 -- Room for the changed projects of this transaction.
-CREATE TABLE pg_temp.staged_projects ON COMMIT DROP AS
+CREATE TEMPORARY TABLE pg_temp.staged_projects ON COMMIT DROP AS
 SELECT id, workspace_id, client_id, name, active, is_private, billable, template, color, currency, rate, fixed_fee,
        estimated_seconds, auto_estimates, recurring, status, start_date, end_date, created_at, actual_seconds, at, extra,
        _change_kind AS change

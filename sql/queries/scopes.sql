@@ -35,7 +35,8 @@ SET strategy = $4, ids = CASE WHEN s.ids = $5 THEN s.ids ELSE $5 END, absent_ids
     complete_at = CASE WHEN cardinality($7) = 0 THEN $8 ELSE s.complete_at END;
 
 -- name: quarantine_records
--- $1 token, $2 began_at, $3 pull; the rest are columns of one row per record.
+-- $1 token, $2 began_at, $3 pull; the rest are columns of one row per record. Returns those that were not there before.
+WITH put_aside AS (
 INSERT INTO syncd.quarantine AS q (token, resource, record_key, workspace_id, reason, detail, body,
                                    first_seen_at, last_seen_at, pull_id)
 SELECT $1, r.resource, r.record_key, r.workspace_id, r.reason, r.detail, r.body, $2, $2, $3
@@ -43,7 +44,11 @@ FROM unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::te
      AS r (resource, record_key, workspace_id, reason, detail, body)
 ON CONFLICT (token, resource, record_key) DO UPDATE
 SET workspace_id = excluded.workspace_id, reason = excluded.reason, detail = excluded.detail, body = excluded.body,
-    last_seen_at = excluded.last_seen_at, released_at = NULL, pull_id = excluded.pull_id;
+    first_seen_at = CASE WHEN q.released_at IS NULL THEN q.first_seen_at ELSE excluded.first_seen_at END,
+    last_seen_at = excluded.last_seen_at, released_at = NULL, pull_id = excluded.pull_id
+RETURNING resource, record_key, reason, first_seen_at = last_seen_at AS is_new
+)
+SELECT resource, record_key, reason FROM put_aside WHERE is_new;
 
 -- name: release_records
 -- Release what token $1 has in quarantine and no longer sends malformed: all but ($3 resources, $4 record keys); $2 began_at.

@@ -9,7 +9,7 @@ Readers are never blocked.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -39,6 +39,13 @@ class Begun(msgspec.Struct, frozen=True):
     full_due: bool
     failures: int
     strategies: Mapping[int, Strategy]
+
+
+class Quarantined(NamedTuple):
+    """What one pull changed in quarantine. `fresh`: (resource, key, reason); `released`: (resource, key)."""
+
+    fresh: list[tuple[str, str, str]]
+    released: list[tuple[str, str]]
 
 
 class IdsElsewhere(Exception):
@@ -113,17 +120,19 @@ class Store:
         async with self.connection() as connection:
             await connection.execute(queries()["close_pull"], begun.pull_id, result, counts)
 
-    async def quarantine(self, begun: Begun, rejects: Sequence[Reject]) -> list[str]:
-        """Put rejects aside and release what came well this time; the keys released, as `resource/key`."""
+    async def quarantine(self, begun: Begun, rejects: Sequence[Reject]) -> Quarantined:
+        """Put rejects aside, and release what came well this time."""
+        rejects = list({(reject.resource, reject.key): reject for reject in rejects}.values())
         keys = [reject.resource for reject in rejects], [reject.key for reject in rejects]
+        columns = [list(column) for column in zip(*map(msgspec.structs.astuple, rejects), strict=True)]
         async with self.connection() as connection, connection.transaction():
+            fresh = []
             if rejects:
-                columns = zip(*(msgspec.structs.astuple(reject) for reject in _unique(rejects)), strict=True)
-                await connection.execute(
-                    queries()["quarantine_records"], begun.token, begun.began_at, begun.pull_id, *map(list, columns)
+                fresh = await connection.fetch(
+                    queries()["quarantine_records"], begun.token, begun.began_at, begun.pull_id, *columns
                 )
             released = await connection.fetch(queries()["release_records"], begun.token, begun.began_at, *keys)
-        return [f"{row['resource']}/{row['record_key']}" for row in released]
+        return Quarantined([tuple(row) for row in fresh], [tuple(row) for row in released])
 
     async def _finish(self, query: str, begun: Begun, *arguments: Any) -> datetime | None:
         async with self.connection() as connection:
@@ -224,8 +233,3 @@ class WorkspaceWriter:
             self._begun.began_at,
             self._begun.pull_id,
         )
-
-
-def _unique(rejects: Sequence[Reject]) -> list[Reject]:
-    """One per key: a list may send the same malformed row twice."""
-    return list({(reject.resource, reject.key): reject for reject in rejects}.values())

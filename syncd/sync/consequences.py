@@ -10,6 +10,7 @@ from syncd.errors import (
     RateLimited,
     SyncdError,
     TokenRejected,
+    Unforeseen,
 )
 
 REJECTED_FIRST_S = 60.0
@@ -42,5 +43,7 @@ def consequence(error: SyncdError, failures: int) -> Consequence:
             return Consequence("failed", "fenced_out")
         case DatabaseError():
             return Consequence("failed", "database")
+        case Unforeseen():
+            return Consequence("failed", "unforeseen", "report the stack trace in the log: this is a bug")
         case _:
             return Consequence("failed", "unavailable")

@@ -10,6 +10,7 @@ begin ─▶ fetch ─▶ digest equal? ─▶ finish            one UPDATE, not
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from datetime import timedelta
 import msgspec
 
 from syncd.clock import Clock
-from syncd.errors import DatabaseError, FencedOut, SyncdError, TogglError, TogglUnavailable
+from syncd.errors import DatabaseError, SyncdError, TogglUnavailable, Unforeseen
 from syncd.plan import WorkspacePlan
 from syncd.postgres.store import Begun, IdsElsewhere, Store
 from syncd.records import Reject, Sighting, WorkspaceSnapshot
@@ -79,6 +80,10 @@ class Puller:
             await self._walk_in_time(subject, begun, report, full=full or begun.full_due)
         except SyncdError as error:
             await self._fail(begun, report, error)
+        except Exception as error:  # noqa: BLE001 - one token's surprise must not touch the others
+            unforeseen = Unforeseen(f"{type(error).__name__}; this is a mistake of syncd, see its log")
+            unforeseen.__cause__ = error
+            await self._fail(begun, report, unforeseen)
         except asyncio.CancelledError:
             if begun is not None:
                 await self.store.abandon(begun)
@@ -102,7 +107,7 @@ class Puller:
         report.traffic = conversation.traffic
         remembered = {} if full else begun.strategies
         listing_plan = ListingPlan(self.rules.projects, subject.workspaces, remembered)
-        fetched = await conversation.fetch(self.dialect.listing(listing_plan))
+        fetched = await conversation.converse(self.dialect.listing(listing_plan))
         seen = digest(fetched, self.dialect.version)
         if seen == begun.digest and not full:
             await self._finish_unchanged(begun, report, conversation)
@@ -159,14 +164,13 @@ class Puller:
         report.row_count = sighting.row_count
         report.clients.quarantined = sum(reject.resource != "project" for reject in rejects)
         report.projects.quarantined = sum(reject.resource == "project" for reject in rejects)
-        report.rejects = [(reject.resource, reject.key, reject.reason) for reject in rejects]
         whole = not rejects and not report.incomplete
         written = report.clients.written + report.projects.written
         report.result = "partial" if not whole else "changed" if written else "unchanged"
         report.reason = "" if whole else ", ".join(sorted({why for *_, why in report.incomplete} or {"rejects"}))
         traffic = conversation.traffic
         async with self._timed(report):
-            report.released = await self.store.quarantine(begun, rejects)
+            report.quarantined, report.released = await self.store.quarantine(begun, rejects)
             if written:
                 counts = {
                     "client": msgspec.to_builtins(report.clients),
@@ -184,19 +188,15 @@ class Puller:
 
     async def _fail(self, begun: Begun | None, report: PullReport, error: SyncdError) -> None:
         """Put the failure into the report and, if the database can, on the token's row."""
-        failures = 0 if begun is None else begun.failures
-        outcome = consequence(error, failures)
+        outcome = consequence(error, 0 if begun is None else begun.failures)
         report.result, report.error, report.reason = "failed", error, outcome.reason
-        report.status = outcome.status
-        if begun is None or not isinstance(error, TogglError):
+        if begun is None:
             return
-        try:
+        with contextlib.suppress(DatabaseError):  # then the row says `running` until its time is up, then `late`
             async with self._timed(report):
                 report.next_due_at = await self.store.finish_failed(
                     begun, outcome.status, str(error), outcome.action, outcome.hold_s
                 )
-        except (DatabaseError, FencedOut) as second:
-            report.error = second
 
     @asynccontextmanager
     async def _timed(self, report: PullReport) -> AsyncIterator[None]:

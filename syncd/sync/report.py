@@ -48,8 +48,9 @@ class Counts(msgspec.Struct):
 class PullReport:
     """One pull of one token, whatever came of it. Durations in seconds; instants by the database's clock.
 
-    `full`: everything was compared. `reason`: why the result is not better, '' if it could not be. `reasons`:
-    (workspace, resource, why incomplete). `released`: records that left quarantine, as `resource/key`.
+    `full`: everything was compared. `reason`: why the result is not better, '' if it could not be. `incomplete`:
+    (workspace, resource, why). `quarantined`, `released`: (resource, key[, reason]) of records that were not in
+    quarantine before, or no longer are.
     """
 
     token: str
@@ -68,10 +69,9 @@ class PullReport:
     projects: Counts = field(default_factory=Counts)
     traffic: Traffic = field(default_factory=Traffic)
     incomplete: list[tuple[int, str, str]] = field(default_factory=list)
-    released: list[str] = field(default_factory=list)
-    rejects: list[tuple[str, str, str]] = field(default_factory=list)
+    quarantined: list[tuple[str, str, str]] = field(default_factory=list)
+    released: list[tuple[str, str]] = field(default_factory=list)
     error: SyncdError | None = None
-    status: str = "ok"
 
     @property
     def is_fresh(self) -> bool:

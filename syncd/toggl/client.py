@@ -2,9 +2,10 @@
 
 import asyncio
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import tenacity
@@ -12,7 +13,7 @@ import tenacity
 from syncd.clock import Clock, Jitter
 from syncd.errors import RateLimited, TogglError, TogglUnavailable
 from syncd.toggl.answers import BodyReader, BodyTooLarge, error_of, quota_remaining
-from syncd.toggl.dialect import Answer, Fetched, Listing, Request, basic_auth
+from syncd.toggl.dialect import Answer, Inquiry, Request, basic_auth
 from syncd.toggl.pacing import Pacer
 
 ATTEMPTS = 5
@@ -25,19 +26,22 @@ BODY_LIMIT_BYTES = 64 * 1024 * 1024
 CONCURRENT_REQUESTS = 8
 """Requests of one pull that are in flight at once; pacing thins them further."""
 
+T = TypeVar("T")
+
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "syncd"}
 
 
 @dataclass(slots=True)
 class Traffic:
-    """What one pull cost. Waits in seconds, of pacing and Retry-After."""
+    """What one pull cost. Waits in seconds, of pacing and Retry-After. `answers`: HTTP status -> count; None: none."""
 
     requests: int = 0
     retries: int = 0
     received_bytes: int = 0
     waited_s: float = 0.0
     quota_remaining: int | None = None
+    answers: Counter[int | None] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +99,20 @@ class Conversation:
         self._on_retry = on_retry
         self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
 
-    async def fetch(self, listing: Listing) -> Fetched:
-        """Drive a dialect's listing to its end.
+    async def converse(self, inquiry: Inquiry[T]) -> T:
+        """Drive an inquiry of a dialect to its end.
 
         Raises:
             TogglError: what no retry could mend; the other requests of its batch are cancelled.
         """
-        batch = next(listing)
+        batch = next(inquiry)
         while True:
             answers = await self._send_all(batch)
             try:
-                batch = listing.send(answers)
+                batch = inquiry.send(answers)
             except StopIteration as done:
-                fetched: Fetched = done.value
-                return fetched
+                found: T = done.value
+                return found
 
     async def _send_all(self, batch: Sequence[Request]) -> list[Answer]:
         try:
@@ -140,6 +144,7 @@ class Conversation:
         toggl, where = self._toggl, self._toggl.base_url + request.path
         await self._pause(self._pacer.reserve(toggl.clock.monotonic()))
         self.traffic.requests += 1
+        http_status: int | None = None
         try:
             async with toggl.session.get(
                 where,
@@ -147,11 +152,14 @@ class Conversation:
                 headers={"Authorization": self._authorization},
                 allow_redirects=False,
             ) as response:
+                http_status = response.status
                 body = await self._body(response)
         except aiohttp.ClientSSLError as error:  # a person must mend certificates: trying again at once is noise
             raise TogglUnavailable(f"{where}: TLS failed: {_reason(error)}", passing=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise TogglUnavailable(f"{where}: no answer: {_reason(error)}") from None
+        finally:
+            self.traffic.answers[http_status] += 1
         self.traffic.quota_remaining = _or_else(quota_remaining(response.headers), self.traffic.quota_remaining)
         failure = error_of(request.path, response.status, response.headers, body, toggl.clock.now())
         if isinstance(failure, RateLimited):

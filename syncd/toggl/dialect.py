@@ -1,14 +1,14 @@
 """What every API version has in common: requests, answers, and reading them without any I/O.
 
-A dialect is two functions. `listing()` is a generator: it yields batches of requests, is sent their answers in the
+A dialect is three functions. `listing()` is a generator: it yields batches of requests, is sent their answers in the
 same order, and returns everything it asked for as a `Fetched`. `decode()` turns that into records. Between the two
-lies the digest: equal digests mean equal answers, so nothing needs decoding.
+lies the digest: equal digests mean equal answers, so nothing needs decoding. `price()` tells the cost of a pull.
 """
 
 import base64
 import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -43,7 +43,17 @@ class Fetched(Protocol):
     def answers(self) -> Sequence[Answer]: ...
 
 
-Listing = Generator[Sequence[Request], Sequence[Answer], Fetched]
+T_co = TypeVar("T_co", covariant=True)
+Inquiry = Generator[Sequence[Request], Sequence[Answer], T_co]
+"""Yields batches of requests, is sent their answers in the same order, returns what it wanted to know."""
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What a pull costs in requests, as far as one cheap request tells. `is_lower_bound`: it may be more."""
+
+    workspaces: int
+    requests: int
+    is_lower_bound: bool
 
 
 class Dialect(NamedTuple):
@@ -53,8 +63,9 @@ class Dialect(NamedTuple):
     """
 
     version: str
-    listing: "Callable[[ListingPlan], Listing]"
+    listing: "Callable[[ListingPlan], Inquiry[Fetched]]"
     decode: Callable[[Any], Sighting]
+    price: "Callable[[ListingPlan], Inquiry[Cost]]"
 
 
 class ListingPlan(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from syncd.records import (
     WorkspaceSnapshot,
 )
 from syncd.toggl.collector import Collector, Gone
-from syncd.toggl.dialect import Answer, Dialect, Listing, ListingPlan, Request, raw_rows
+from syncd.toggl.dialect import Answer, Cost, Dialect, Inquiry, ListingPlan, Request, raw_rows
 from syncd.toggl.rows import Id, Instant, RowReader, Seconds, instant, money, repair
 
 WORKSPACES = Request("/api/v8/workspaces")
@@ -68,7 +68,7 @@ class FetchedV8(NamedTuple):
         return listed + [answer for each in self.projects.values() for answer in each.answers]
 
 
-def listing(plan: ListingPlan) -> Listing:
+def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
     """Ask for workspaces, clients, and the projects of each workspace by the strategy of `plan`.
 
     Strategy `workspace`: one request per workspace; sees every project, needs an admin. Strategy `client`: the
@@ -101,6 +101,18 @@ def listing(plan: ListingPlan) -> Listing:
     for workspace_id in rest:
         projects[workspace_id] = ProjectAnswers("client", [next(answers) for _ in by_workspace[workspace_id]])
     return FetchedV8(offered, clients, {w: projects[w] for w in wanted})
+
+
+def price(plan: ListingPlan) -> Inquiry[Cost]:
+    """What `listing` would ask, told from the list of workspaces, or of clients where that is missing."""
+    (workspaces,) = yield (WORKSPACES,)
+    if workspaces.http_status not in _NOT_OFFERED:
+        known = {row.id for row in _addresses(workspaces) if plan.wants(row.id)}
+        return Cost(len(known), 2 + len(known), is_lower_bound=plan.projects != "workspace")
+    (clients,) = yield (CLIENTS,)
+    rows = [row for row in _addresses(clients) if row.wid is not None and plan.wants(row.wid)]
+    known = {row.id for row in rows}
+    return Cost(len({row.wid for row in rows}), 2 + len(known), is_lower_bound=plan.projects != "client")
 
 
 def _first_strategy(plan: ListingPlan, workspace_id: int) -> Strategy:
@@ -252,4 +264,4 @@ def _workspace_names(answer: Answer | None) -> tuple[dict[int, str], list[Reject
     return names, [row for row in rows if isinstance(row, Reject)]
 
 
-DIALECT = Dialect("v8.1", listing, decode)
+DIALECT = Dialect("v8.1", listing, decode, price)

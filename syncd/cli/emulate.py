@@ -1,0 +1,83 @@
+"""syncd emulate"""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+
+import click
+
+from syncd.clock import Clock, fresh_rng
+from syncd.emulator import seed as seeds
+from syncd.emulator.life import live
+from syncd.emulator.model import World
+from syncd.emulator.server import Emulator, announcement
+from syncd.errors import ConfigError
+
+
+@click.command("emulate")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535))
+@click.option("--seed", default=1, show_default=True, help="Equal seeds and sizes give equal data.")
+@click.option("--tokens", default=1, show_default=True, type=click.IntRange(1), help="Users, each with an account.")
+@click.option("--workspaces", default=1, show_default=True, type=click.IntRange(1), help="Per token.")
+@click.option("--clients", default=20, show_default=True, type=click.IntRange(0), help="Per workspace.")
+@click.option("--projects", default=4, show_default=True, type=click.IntRange(0), help="Per client.")
+@click.option("--api", default="v8", show_default=True, type=click.Choice(["v8"]), help="The API version it speaks.")
+@click.option("--documented", is_flag=True, help="Exactly the examples of the API documentation, whatever the sizes.")
+@click.option("--live", "live_s", type=click.FloatRange(0.1), metavar="SECONDS", help="Change some data this often.")
+@click.option("--json", "as_json", is_flag=True, help="Announce URL and tokens as one JSON line.")
+def command(  # noqa: PLR0913, PLR0917 - one argument per option
+    host: str,
+    port: int,
+    seed: int,
+    tokens: int,
+    workspaces: int,
+    clients: int,
+    projects: int,
+    api: str,  # noqa: ARG001 - one choice so far
+    documented: bool,
+    live_s: float | None,
+    as_json: bool,
+) -> None:
+    """Serve made-up Toggl accounts until Ctrl-C. The first line of output names the URL and the tokens."""
+    now = Clock().now
+    if documented:
+        world = seeds.documented(now)
+    else:
+        world = seeds.generate(
+            seed=seed, tokens=tokens, workspaces=workspaces, clients=clients, projects=projects, now=now
+        )
+    asyncio.run(_serve(world, host, port, live_s, as_json=as_json))
+
+
+async def _serve(world: World, host: str, port: int, live_s: float | None, *, as_json: bool) -> None:
+    try:
+        emulator = Emulator(world, host=host, port=port)
+        await emulator.start()
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ConfigError([f"--host {host} --port {port}: {reason}; choose another one"]) from None
+    try:
+        facts = announcement(world, emulator.url)
+        tokens = " ".join(f"{name}={token}" for name, token in world.tokens.items())
+        click.echo(json.dumps(facts) if as_json else f"Toggl emulator (v8) at {emulator.url}  tokens: {tokens}")
+        sys.stdout.flush()
+        await _live_on(world, live_s)
+    finally:
+        await emulator.stop()
+
+
+async def _live_on(world: World, live_s: float | None) -> None:
+    """Until SIGTERM or Ctrl-C; with `live_s` the data changes meanwhile."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    rng = fresh_rng()
+    while not stopped.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), live_s)
+        if not stopped.is_set():
+            live(world, rng)

@@ -1,0 +1,70 @@
+"""The `syncd` command: finds its subcommands, and turns what they raise into one line and an exit code."""
+
+import importlib
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from syncd.errors import ConfigError, SyncdError
+
+COMMANDS = {
+    "run": "keep all tokens fresh until told to stop",
+    "once": "one pull of every token, then exit",
+    "check": "is all well? configuration, database, schema, tokens",
+    "migrate": "bring the database schema up to date",
+    "status": "the state of every token",
+    "emulate": "a Toggl server of our own, for tests and trials",
+    "demo": "see it work: PostgreSQL, a Toggl server and the daemon in one, no account needed",
+}
+
+
+class _Commands(click.Group):
+    """Loads a command when it is called, so that `--help` does not load everything."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"syncd.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", type=click.Path(path_type=Path), help="The configuration; else $SYNCD_CONFIG, "
+              "./config.toml, /etc/syncd/config.toml.")  # fmt: skip
+@click.version_option(version("syncd"), prog_name="syncd")
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
+    """Keep a PostgreSQL copy of the clients and projects of many Toggl accounts."""
+    context.obj = config
+
+
+def main() -> None:
+    """The entry point. Exit codes: 0 all well, 1 a token failed, 2 usage or configuration, 3 database."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"syncd: {problem}", err=True)
+        code = error.exit_code
+    except SyncdError as error:
+        click.echo(f"syncd: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:  # the reader of our output has gone; nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

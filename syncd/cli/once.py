@@ -1,0 +1,31 @@
+"""syncd once"""
+
+import sys
+
+import click
+from rich.console import Console
+
+from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.tables import pulling, pulls_json, pulls_table
+from syncd.clock import Clock
+from syncd.service.once import pull_once, select
+
+
+@click.command("once")
+@click.option("--token", "names", multiple=True, metavar="NAME", help="Only this token; may be given several times.")
+@click.option("--full", is_flag=True, help="Compare everything, whether or not the answers changed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per token instead of a table.")
+@click.pass_context
+def command(context: click.Context, names: tuple[str, ...], full: bool, as_json: bool) -> None:
+    """Pull every token once; exit 1 if one is not fresh afterwards."""
+    settings, clock = settings_of(context), Clock()
+    chosen = select(settings, names)
+    reporter = open_reporter(settings, sys.stderr, clock)
+    with pulling(Console(stderr=True), len(chosen)) as advance:
+        pulls = pull_once(settings, reporter, clock, chosen, full=full, on_report=advance)
+        reports = run_async(reporter, pulls)
+    if as_json:
+        click.echo(pulls_json(reports))
+    else:
+        Console().print(pulls_table(reports))
+    context.exit(0 if all(report.is_fresh for report in reports) else 1)

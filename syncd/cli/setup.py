@@ -1,0 +1,67 @@
+"""What most commands begin with: the settings, and a log that knows the secrets it must not show."""
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+import click
+
+from syncd import config
+from syncd.clock import Clock, fresh_id
+from syncd.config import Settings, load_settings
+from syncd.service.reporting import Reporter
+from syncd.telemetry import crash, logs
+from syncd.telemetry.metrics import Metrics
+
+T = TypeVar("T")
+
+
+def settings_of(context: click.Context, *, require_tokens: bool = True) -> Settings:
+    """Raises ConfigError with all mistakes."""
+    path: Path | None = context.obj
+    return load_settings(path, os.environ, require_tokens=require_tokens)
+
+
+def open_reporter(settings: Settings, stream: TextIO, clock: Clock) -> Reporter:
+    """A reporter that logs to `stream` and knows every secret of `settings`."""
+    reporter = plain_reporter(settings.log, stream, clock)
+    for token in settings.tokens:
+        reporter.log.redactor.add_secret(token.secret.get_secret_value())
+    if settings.database.url is not None:
+        reporter.log.redactor.add_url(settings.database.url.get_secret_value())
+    return reporter
+
+
+def plain_reporter(how: config.Log, stream: TextIO, clock: Clock) -> Reporter:
+    """A reporter that logs to `stream` and knows no secrets but by their looks."""
+    log = logs.configure(
+        format=how.format,
+        level=how.level,
+        stream=stream,
+        clock=clock,
+        run_id=fresh_id(),
+        instance_id=fresh_id(),
+    )
+    crash.install(log)
+    return Reporter(log, Metrics(), clock)
+
+
+def run_async(reporter: Reporter, main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` on a loop whose stray exceptions become log lines; uvloop where it is installed."""
+
+    async def watched() -> T:
+        crash.watch_loop(reporter.log, asyncio.get_running_loop())
+        return await main
+
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        return runner.run(watched())
+
+
+def _fast_loop() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

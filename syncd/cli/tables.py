@@ -1,0 +1,117 @@
+"""How results look on a terminal."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from syncd.sync.report import PullReport
+
+_COLOURS = {"failed": "red", "partial": "yellow", "changed": "green", "unchanged": "green", "ok": "green"}
+
+
+@contextmanager
+def pulling(console: Console, total: int) -> Iterator[Callable[[PullReport], None]]:
+    """A progress bar over `total` pulls, on a terminal only. Yields what to call with each report."""
+    if not console.is_terminal:
+        yield lambda _report: None
+        return
+    columns = (TextColumn("pulling"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rows]:,} rows"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task, rows = progress.add_task("", total=total, rows=0), 0
+
+        def advance(report: PullReport) -> None:
+            nonlocal rows
+            rows += report.row_count
+            progress.update(task, advance=1, rows=rows)
+
+        yield advance
+
+
+def pulls_table(reports: Sequence[PullReport], most: int = 50) -> Table:
+    """One line per token: failures first, then the rest as configured; `most` lines and a total."""
+    table = Table(title="Pulls", title_justify="left")
+    for heading in ("token", "result"):
+        table.add_column(heading)
+    for heading in ("rows", "new", "updated", "put aside", "requests", "seconds"):
+        table.add_column(heading, justify="right")
+    shown = sorted(reports, key=lambda report: report.is_fresh)
+    for report in shown[:most]:
+        table.add_row(escape(report.token), _coloured(report.result, _result(report)), *_numbers([report]))
+    if len(reports) > 1:
+        table.add_section()
+        hidden = f" ({len(reports) - most} not shown)" if len(reports) > most else ""
+        table.add_row(f"{len(reports)} tokens{hidden}", "", *_numbers(reports))
+    return table
+
+
+def pulls_json(reports: Sequence[PullReport]) -> str:
+    """A list of objects with the facts of the table."""
+    return json.dumps(
+        [
+            {
+                "token": report.token,
+                "result": report.result,
+                "reason": report.reason or None,
+                "error": str(report.error) if report.error else None,
+                "workspaces": report.workspaces,
+                "rows": report.row_count,
+                "inserted": report.clients.inserted + report.projects.inserted,
+                "updated": report.clients.updated + report.projects.updated,
+                "quarantined": report.clients.quarantined + report.projects.quarantined,
+                "requests": report.traffic.requests,
+                "seconds": round(report.duration_s, 3),
+            }
+            for report in reports
+        ]
+    )
+
+
+def status_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """The columns of toggl.sync_status that fit a terminal."""
+    table = Table(title="Tokens", title_justify="left")
+    for heading in ("token", "status", "fresh as of", "next pull", "what to do"):
+        table.add_column(heading)
+    for heading in ("rows", "held", "quarantined"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(
+            escape(row["token"]),
+            _coloured(row["status"], row["status"]),
+            _instant(row["last_success_at"]),
+            _instant(row["next_due_at"]),
+            escape(row["action_required"] or row["last_error"] or ""),
+            f"{row['rows']:,}",
+            str(row["deletes_held"]),
+            str(row["quarantined"]),
+        )
+    return table
+
+
+def _numbers(reports: Sequence[PullReport]) -> list[str]:
+    return [
+        f"{sum(report.row_count for report in reports):,}",
+        f"{sum(report.clients.inserted + report.projects.inserted for report in reports):,}",
+        f"{sum(report.clients.updated + report.projects.updated for report in reports):,}",
+        f"{sum(report.clients.quarantined + report.projects.quarantined for report in reports):,}",
+        f"{sum(report.traffic.requests for report in reports):,}",
+        f"{max(report.duration_s for report in reports):.1f}",
+    ]
+
+
+def _result(report: PullReport) -> str:
+    return f"{report.result}: {report.error or report.reason}" if report.error or report.reason else report.result
+
+
+def _coloured(key: str, text: str) -> str:
+    return f"[{_COLOURS.get(key, 'yellow')}]{escape(text)}[/]"
+
+
+def _instant(at: datetime | None) -> str:
+    return "never" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z"

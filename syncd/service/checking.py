@@ -1,0 +1,74 @@
+"""Is all well? Configuration, database, schema and tokens, each looked at without changing anything."""
+
+from dataclasses import dataclass
+
+from syncd.clock import Clock
+from syncd.config import Settings
+from syncd.errors import DatabaseError, TogglError
+from syncd.postgres.migrate import pending
+from syncd.service.database import database_url, open_store
+from syncd.service.reporting import Reporter
+from syncd.service.runtime import DIALECTS
+from syncd.toggl.client import Toggl, open_session
+from syncd.toggl.dialect import Cost, ListingPlan
+from syncd.tokens import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `exit_code`: what a command should return for it, 0 = well."""
+
+    subject: str
+    text: str
+    exit_code: int = 0
+
+
+async def check_all(settings: Settings, reporter: Reporter, clock: Clock, *, offline: bool) -> list[Finding]:
+    """Every finding, in the order in which things depend on one another. `offline`: ask nothing of Toggl."""
+    findings = [Finding("configuration", f"{settings.source}: {len(settings.tokens)} token(s)")]
+    findings.append(await _check_database(settings, reporter))
+    if not offline:
+        async with open_session() as session:
+            toggl = Toggl(session, settings.toggl.base_url, settings.toggl.requests_per_second, clock)
+            findings += [await _check_token(settings, toggl, reporter, token) for token in settings.tokens]
+    return findings
+
+
+async def _check_database(settings: Settings, reporter: Reporter) -> Finding:
+    try:
+        async with (
+            database_url(settings, exclusive=False) as url,
+            open_store(settings, url, reporter.log, patient=False, schema=False) as store,
+            store.connection() as connection,
+        ):
+            behind = await pending(connection)
+    except DatabaseError as error:
+        return Finding("database", str(error), error.exit_code)
+    if not behind:
+        return Finding("database", f"{store.where}: the schema is up to date")
+    if settings.database.migrate:
+        return Finding("database", f"{store.where}: {len(behind)} migration(s) to come, applied by `run` and `once`")
+    return Finding("database", f"{store.where}: {len(behind)} migration(s) missing: run `syncd migrate`", 1)
+
+
+async def _check_token(settings: Settings, toggl: Toggl, reporter: Reporter, token: Token) -> Finding:
+    subject = f"token {token.name}"
+    conversation = toggl.conversation(
+        token.name, token.secret.get_secret_value(), lambda retry: reporter.retry(token.name, retry)
+    )
+    dialect = DIALECTS[settings.toggl.api]
+    plan = ListingPlan(settings.toggl.projects, frozenset(token.workspaces))
+    try:
+        cost = await conversation.converse(dialect.price(plan))
+    except TogglError as error:
+        return Finding(subject, str(error), error.exit_code)
+    quota_remaining = conversation.traffic.quota_remaining
+    return Finding(subject, describe_cost(cost, settings.toggl.requests_per_second, quota_remaining))
+
+
+def describe_cost(cost: Cost, requests_per_second: float, quota_remaining: int | None) -> str:
+    """What a pull needs, what is left, and how often it could be done."""
+    pace = f"shortest interval {cost.requests / requests_per_second:.0f} s" if requests_per_second else "not paced"
+    quota = "no quota told" if quota_remaining is None else f"{quota_remaining} requests left this hour"
+    at_least = "at least " if cost.is_lower_bound else ""
+    return f"{cost.workspaces} workspace(s); a pull needs {at_least}{cost.requests} requests; {pace}; {quota}"

@@ -1,0 +1,170 @@
+"""The daemon: `tick ─▶ lead? ─▶ dispatch what is due`, a heartbeat, and a clean way out.
+
+APScheduler only wakes us. It never runs a pull: its executor cancels running coroutines at shutdown, and a pull must
+be able to finish its transaction.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from syncd.clock import Clock
+from syncd.config import Settings
+from syncd.errors import DatabaseError
+from syncd.service.database import database_url
+from syncd.service.dispatcher import LocalDispatcher
+from syncd.service.heartbeat import Heartbeat
+from syncd.service.leader import Leader
+from syncd.service.pages import serve_pages
+from syncd.service.reporting import Reporter
+from syncd.service.runtime import Runtime, open_runtime
+from syncd.telemetry import events
+
+TICK_S = 1.0
+HEARTBEAT_S = 60.0
+
+
+class Daemon:
+    """One process that keeps all tokens fresh until it is told to stop."""
+
+    def __init__(self, settings: Settings, reporter: Reporter, clock: Clock) -> None:
+        self._settings = settings
+        self._reporter = reporter
+        self._log = reporter.log
+        self._clock = clock
+        self._tick = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._signal: signal.Signals | None = None
+        self._database_away = False
+
+    def stop(self, number: signal.Signals | None = None) -> None:
+        """Finish what is at work and leave. A second signal means: now, whatever is open is rolled back."""
+        if self._stop.is_set() and number is not None:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._signal = number
+        self._stop.set()
+        self._tick.set()
+
+    async def run(self) -> None:
+        """Until a signal.
+
+        Raises:
+            DatabaseUnusable: a person must act first.
+            OSError: [service] listen cannot be had.
+        """
+        started = self._clock.monotonic()
+        settings, log = self._settings, self._log
+        log.emit(
+            events.START,
+            {
+                "syncd.config.source": settings.source,
+                "syncd.config.fingerprint": settings.fingerprint(),
+                "syncd.token_count": len(settings.tokens),
+                "syncd.interval_seconds": settings.sync.interval.total_seconds(),
+                "syncd.python_version": sys.version.split()[0],
+            },
+        )
+        in_flight = 0
+        async with self._signals(), AsyncExitStack() as stack:
+            url = await stack.enter_async_context(database_url(settings, exclusive=True))
+            opening = asyncio.create_task(self._open(stack, url))
+            stopping = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if not opening.done():  # told to stop while the database was still away
+                opening.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await opening
+            else:
+                in_flight = await self._serve(opening.result(), url)
+        log.emit(
+            events.STOP_FINISH,
+            {
+                "event.duration": round((self._clock.monotonic() - started) * 1e9),
+                "syncd.in_flight": in_flight,
+                "syncd.exit_code": 0,
+            },
+        )
+
+    async def _open(self, stack: AsyncExitStack, url: str) -> Runtime:
+        return await stack.enter_async_context(
+            open_runtime(self._settings, url, self._reporter, self._clock, patient=True)
+        )
+
+    async def _serve(self, runtime: Runtime, url: str) -> int:
+        """Dispatch until told to stop; how many pulls had to be rolled back."""
+        leader = Leader(url, runtime.store.where)
+        dispatcher = LocalDispatcher(runtime, self._settings.sync.max_concurrent_pulls)
+        heartbeat = Heartbeat(runtime, self._reporter, self._clock)
+        async with serve_pages(self._settings.service.listen, runtime.store, self._reporter.metrics), self._ticking():
+            self._log.emit(events.READY, {"syncd.token_count": len(runtime.subjects)})
+            beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
+            try:
+                while not self._stop.is_set():
+                    await self._tick.wait()
+                    self._tick.clear()
+                    if not self._stop.is_set():
+                        await self._turn(leader, dispatcher)
+            finally:
+                beating.cancel()
+                self._log.emit(
+                    events.STOP_BEGIN,
+                    {
+                        "syncd.signal": self._signal.name if self._signal else None,
+                        "syncd.in_flight": dispatcher.in_flight,
+                    },
+                )
+                rolled_back = await dispatcher.drain()
+                await leader.resign()
+        return rolled_back
+
+    async def _turn(self, leader: Leader, dispatcher: LocalDispatcher) -> None:
+        led = leader.leads
+        try:
+            leads = await leader.check()
+            if leads != led:
+                self._log.emit(events.LEADER_ACQUIRED if leads else events.LEADER_LOST)
+            if leads:
+                await dispatcher.dispatch()
+        except DatabaseError as error:
+            if led:
+                self._log.emit(events.LEADER_LOST)
+            if not self._database_away:
+                self._log.emit(events.DB_UNAVAILABLE, error=error)
+            self._database_away = True
+        else:
+            if self._database_away:
+                self._log.emit(events.DB_RECOVERED)
+            self._database_away = False
+
+    @asynccontextmanager
+    async def _ticking(self) -> AsyncIterator[None]:
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.add_job(
+            self._tick.set, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None
+        )
+        scheduler.start()
+        self._tick.set()
+        try:
+            yield
+        finally:
+            scheduler.shutdown(wait=False)
+
+    @asynccontextmanager
+    async def _signals(self) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        for number in numbers:
+            loop.add_signal_handler(number, self.stop, number)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)

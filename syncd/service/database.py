@@ -1,0 +1,105 @@
+"""From the settings to a migrated database: given by URL, or embedded."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import tenacity
+
+from syncd.config import Settings
+from syncd.errors import DatabaseUnavailable, DatabaseUnusable
+from syncd.postgres.embedded import EmbeddedPostgres, default_data_dir
+from syncd.postgres.faults import place
+from syncd.postgres.migrate import migrate, pending
+from syncd.postgres.pool import open_pool
+from syncd.postgres.sql import Migration
+from syncd.postgres.store import Store
+from syncd.telemetry import events
+from syncd.telemetry.logs import Log
+
+RETRY_MOST_S = 5.0
+
+
+@asynccontextmanager
+async def database_url(settings: Settings, *, exclusive: bool) -> AsyncIterator[str]:
+    """The URL of the configured database, or of the embedded one, running as long as the block.
+
+    `exclusive`: we are the daemon; no other daemon may use the same data directory.
+    """
+    if settings.database.url is not None:
+        yield settings.database.url.get_secret_value()
+        return
+    async with await EmbeddedPostgres.open(
+        settings.database.data_dir or default_data_dir(os.environ), exclusive=exclusive
+    ) as server:
+        yield server.url
+
+
+@asynccontextmanager
+async def open_store(
+    settings: Settings, url: str, log: Log, *, patient: bool, schema: bool = True
+) -> AsyncIterator[Store]:
+    """A store on a database whose schema is up to date, or with `schema` False as it may be.
+
+    Args:
+        patient: keep trying for ever while the server is away (the daemon); else give up after [database]
+            connect_timeout.
+
+    Raises:
+        DatabaseUnavailable: no connection in time.
+        DatabaseUnusable: the server refuses us, or the schema is not one that this program can use.
+    """
+    log.redactor.add_url(url)
+    pool = await _connect(settings, url, log, patient=patient)
+    try:
+        store = Store(pool, place(url))
+        if schema:
+            await _ensure_schema(settings, store, log)
+        yield store
+    finally:
+        await _close(pool)
+
+
+async def _ensure_schema(settings: Settings, store: Store, log: Log) -> None:
+    async with store.connection() as connection:
+        if settings.database.migrate:
+            await migrate(connection, on_applied=lambda file: report_migration(log, file))
+        elif await pending(connection):
+            raise DatabaseUnusable("[database] migrate is false and the schema is behind: run `syncd migrate`")
+
+
+def report_migration(log: Log, file: Migration) -> None:
+    log.emit(events.MIGRATION_APPLIED, {"syncd.migration.version": file.version, "syncd.migration.name": file.name})
+
+
+async def _connect(settings: Settings, url: str, log: Log, *, patient: bool) -> "asyncpg.Pool[Any]":
+    timeout_s = settings.database.connect_timeout.total_seconds()
+
+    def report(state: tenacity.RetryCallState) -> None:
+        if state.attempt_number == 1 and state.outcome is not None:
+            log.emit(events.DB_UNAVAILABLE, {"syncd.attempts": 1}, error=state.outcome.exception())
+
+    retrying = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
+        stop=tenacity.stop_never if patient else tenacity.stop_after_delay(timeout_s),
+        wait=tenacity.wait_random_exponential(multiplier=0.2, max=RETRY_MOST_S),
+        before_sleep=report,
+        reraise=True,
+    )
+    pool: asyncpg.Pool[Any] = await retrying(
+        open_pool, url, size=settings.database.pool_size, connect_timeout_s=timeout_s
+    )
+    if retrying.statistics.get("attempt_number", 1) > 1:
+        log.emit(events.DB_RECOVERED, {"syncd.attempts": retrying.statistics["attempt_number"]})
+    return pool
+
+
+async def _close(pool: "asyncpg.Pool[Any]") -> None:
+    """Close politely for a moment, then cut: a server that vanished must not hold up the exit."""
+    try:
+        await asyncio.wait_for(pool.close(), timeout=2.0)
+    except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+        pool.terminate()

@@ -1,0 +1,69 @@
+"""What monitoring asks over HTTP: `/livez`, `/readyz`, `/metrics`. Off unless [service] listen is set."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from syncd.errors import ConfigError, DatabaseError
+from syncd.postgres.store import Store
+from syncd.telemetry.metrics import CONTENT_TYPE, Metrics
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def serve_pages(listen: tuple[str, int] | None, store: Store, metrics: Metrics) -> AsyncIterator[None]:
+    """Serve as long as the block.
+
+    Raises:
+        ConfigError: the address is taken or not ours.
+    """
+    if listen is None:
+        yield
+        return
+    host, port = listen
+    runner = web.AppRunner(_app(store, metrics), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            problem = f"[service] listen = {host}:{port}: {reason}; free the port or choose another one"
+            raise ConfigError([problem]) from None
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _app(store: Store, metrics: Metrics) -> web.Application:
+    app = web.Application()
+    app.router.add_get("/livez", _live)
+    app.router.add_get("/readyz", _ready(store))
+    app.router.add_get("/metrics", _metrics(metrics))
+    return app
+
+
+async def _live(_request: web.Request) -> web.Response:
+    """The event loop turns. Says nothing about the database: restarting us would not mend it."""
+    return web.Response(text="ok\n")
+
+
+def _ready(store: Store) -> Handler:
+    async def ready(_request: web.Request) -> web.Response:
+        """The database answers."""
+        try:
+            await store.health()
+        except DatabaseError:
+            return web.Response(status=503, text="the database does not answer\n")
+        return web.Response(text="ok\n")
+
+    return ready
+
+
+def _metrics(metrics: Metrics) -> Handler:
+    async def show(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    return show

@@ -1,0 +1,139 @@
+"""What a pull leaves behind for people: its canonical log line, the lines that explain it, its metrics."""
+
+from datetime import timedelta
+from typing import Any
+
+from syncd.clock import Clock
+from syncd.errors import QuotaExhausted, RateLimited, TogglError, TokenRejected, Unforeseen
+from syncd.sync.report import Counts, PullReport
+from syncd.telemetry import events
+from syncd.telemetry.events import Level
+from syncd.telemetry.logs import Log
+from syncd.telemetry.metrics import Metrics
+from syncd.toggl.client import Retry
+
+_LEVELS: dict[str, Level] = {"failed": "error", "partial": "warning"}
+
+LINES_PER_PULL = 20
+"""Lines about single records; beyond that the counts of the canonical line must do."""
+
+
+class Reporter:
+    """Turns reports into log lines and metrics. Remembers which tokens were rejected, to say when one recovers."""
+
+    def __init__(self, log: Log, metrics: Metrics, clock: Clock) -> None:
+        self.log = log
+        self.metrics = metrics
+        self._clock = clock
+        self._rejected: set[str] = set()
+
+    def retry(self, token: str, retry: Retry) -> None:
+        """One failed attempt: quiet while there is another to come."""
+        self.metrics.request_retried()
+        self.log.emit(
+            events.HTTP_RETRY,
+            {
+                "syncd.token.id": token,
+                "url.path": retry.path,
+                "syncd.attempt": retry.attempt,
+                "syncd.wait_ms": None if retry.wait_s is None else round(retry.wait_s * 1000),
+                "http.response.status_code": retry.error.http_status,
+            },
+            level="warning" if retry.wait_s is None else "debug",
+            error=retry.error,
+        )
+
+    def pull(self, report: PullReport) -> None:
+        """Exactly one `syncd.pull.finish` per pull, last, after the lines that explain it."""
+        self._explain_token(report)
+        self._explain_records(report)
+        self._measure(report)
+        self.log.emit(
+            events.PULL_FINISH,
+            pull_fields(report, self._clock),
+            level=_LEVELS.get(report.result, "info"),
+            error=report.error,
+        )
+
+    def _measure(self, report: PullReport) -> None:
+        self.metrics.pull_finished(report.result, report.duration_s)
+        for http_status, count in report.traffic.answers.items():
+            self.metrics.requests_answered(http_status, count)
+        self.metrics.rows_written("client", "inserted", report.clients.inserted)
+        self.metrics.rows_written("client", "updated", report.clients.updated)
+        self.metrics.rows_written("client", "reappeared", report.clients.reappeared)
+        self.metrics.rows_written("project", "inserted", report.projects.inserted)
+        self.metrics.rows_written("project", "updated", report.projects.updated)
+        self.metrics.rows_written("project", "reappeared", report.projects.reappeared)
+
+    def _explain_token(self, report: PullReport) -> None:
+        error, token = report.error, {"syncd.token.id": report.token}
+        if isinstance(error, TokenRejected):
+            self._rejected.add(report.token)
+            self.log.emit(
+                events.TOKEN_REJECTED,
+                {**token, "http.response.status_code": error.http_status, "syncd.next_try_at": report.next_due_at},
+            )
+        elif isinstance(error, QuotaExhausted):
+            resets_at = self._clock.now() + timedelta(seconds=error.retry_after_s)
+            self.log.emit(events.QUOTA_EXHAUSTED, {**token, "syncd.quota_resets_at": resets_at})
+        elif isinstance(error, RateLimited):
+            self.log.emit(events.HTTP_RATE_LIMITED, {**token, "syncd.retry_after_seconds": error.retry_after_s})
+        elif isinstance(error, Unforeseen):
+            self.log.emit(events.UNHANDLED_EXCEPTION, {**token, "syncd.where": "a pull"}, error=error.__cause__)
+        elif report.is_fresh and report.token in self._rejected:
+            self._rejected.discard(report.token)
+            self.log.emit(events.TOKEN_RECOVERED, token)
+
+    def _explain_records(self, report: PullReport) -> None:
+        base = {"syncd.token.id": report.token, "syncd.pull.id": report.pull_id}
+        for workspace_id, resource, reason in report.incomplete:
+            self.log.emit(
+                events.SNAPSHOT_INCOMPLETE,
+                {**base, "toggl.workspace.id": workspace_id, "syncd.resource": resource, "syncd.pull.reason": reason},
+            )
+        for resource, key, reason in report.quarantined[:LINES_PER_PULL]:
+            self.log.emit(
+                events.RECORD_QUARANTINED,
+                {**base, "syncd.resource": resource, **_record_id(key), "syncd.record.reason": reason},
+            )
+        for resource, key in report.released[:LINES_PER_PULL]:
+            self.log.emit(events.RECORD_RELEASED, {**base, "syncd.resource": resource, **_record_id(key)})
+
+
+def pull_fields(report: PullReport, clock: Clock) -> dict[str, Any]:
+    """The canonical line of a pull. Counts per resource stand only where rows were compared."""
+    staleness = None if report.last_success_at is None else (clock.now() - report.last_success_at).total_seconds()
+    traffic = report.traffic
+    fields: dict[str, Any] = {
+        "event.outcome": "success" if report.is_fresh else "failure",
+        "event.duration": round(report.duration_s * 1e9),
+        "syncd.token.id": report.token,
+        "syncd.pull.id": report.pull_id,
+        "syncd.pull.result": report.result,
+        "syncd.pull.reason": report.reason or None,
+        "syncd.pull.full": report.full,
+        "syncd.requests": traffic.requests,
+        "syncd.retries": traffic.retries,
+        "syncd.received_bytes": traffic.received_bytes,
+        "syncd.wait_rate_limit_ms": round(traffic.waited_s * 1000),
+        "syncd.db_ms": round(report.db_s * 1000),
+        "syncd.staleness_seconds": None if staleness is None else round(max(0.0, staleness), 3),
+        "syncd.next_run_at": report.next_due_at,
+        "syncd.rows": report.row_count,
+    }
+    if report.full:
+        fields["syncd.workspaces"] = report.workspaces
+        fields |= _count_fields("client", report.clients) | _count_fields("project", report.projects)
+    if isinstance(report.error, TogglError):
+        fields["http.response.status_code"] = report.error.http_status
+    return fields
+
+
+def _count_fields(resource: str, counts: Counts) -> dict[str, Any]:
+    names = Counts.__struct_fields__
+    return {f"syncd.{resource}.{name}": getattr(counts, name) for name in names}
+
+
+def _record_id(key: str) -> dict[str, Any]:
+    return {"syncd.record.id": int(key)} if key.isdecimal() else {}
