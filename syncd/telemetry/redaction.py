@@ -26,7 +26,7 @@ _MAX_DEPTH = 8
 _MAX_KEYS_REMEMBERED = 2000
 
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-_SENSITIVE_NAME = r"(?:password|passwd|passphrase|secret|authorization|api_?token|api_?key|ical_?url|cookie)"
+_SENSITIVE_NAME = r"(?:password|passwd|passphrase|secret|authorization|api[_-]?token|api[_-]?key|ical_?url|cookie)"
 _SENSITIVE_KEY = re.compile(_SENSITIVE_NAME)
 # Each pattern blanks its group 1. Repetitions are bounded, so that no text takes quadratic time.
 _PATTERNS = (
@@ -138,7 +138,7 @@ class Redactor:
                 self._keys[key] = known
         return known
 
-    def _clean(self, value: object, depth: int) -> Any:  # noqa: PLR0911 - one line per kind of value
+    def _clean(self, value: object, depth: int) -> Any:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
