@@ -3,11 +3,9 @@
 import random
 import time
 import uuid
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 
-@dataclass(frozen=True, slots=True)
 class Clock:
     """Instants and durations of this machine. Stored times come from the database's clock, not from here."""
 
@@ -20,15 +18,16 @@ class Clock:
         return time.monotonic()
 
 
-@dataclass(frozen=True, slots=True)
 class Jitter:
-    """The random part of a wait. Seeded in tests, fresh otherwise."""
+    """The random part of a wait."""
 
-    rng: random.Random = field(default_factory=random.Random)
+    def __init__(self, rng: random.Random | None = None) -> None:
+        """`rng`: seeded in tests; None: fresh."""
+        self._rng = rng or random.Random()
 
     def full(self, ceiling_s: float) -> float:
         """Uniform in [0, ceiling_s]: "full jitter", which keeps many clients from retrying in step."""
-        return self.rng.uniform(0.0, ceiling_s)
+        return self._rng.uniform(0.0, ceiling_s)
 
 
 def fresh_id() -> str:

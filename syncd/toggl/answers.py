@@ -46,11 +46,10 @@ def error_of(where: str, http_status: int, headers: Mapping[str, str], body: byt
 
 def _is_quota(headers: Mapping[str, str], body: bytes) -> bool:
     """402 has two meanings: the hourly quota, or a feature that is not in the plan."""
-    return headers.get("X-Toggl-Quota-Remaining", "1").lstrip("-").strip() == "0" or (
-        headers.get("X-Toggl-Quota-Remaining", "").startswith("-")
-        or b"limit" in body.lower()
-        or b"quota" in body.lower()
-    )
+    remaining = quota_remaining(headers)
+    if remaining is not None:
+        return remaining <= 0
+    return b"limit" in body.lower() or b"quota" in body.lower()
 
 
 def retry_after_s(text: str | None, now: datetime) -> float:

@@ -1,6 +1,7 @@
 """The thin client: sends requests, bounds time and size, retries, paces. It does not know what a project is."""
 
 import asyncio
+import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +55,7 @@ class Retry:
     error: TogglError
 
 
-def open_session() -> aiohttp.ClientSession:
+def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT) -> aiohttp.ClientSession:
     """The one session: no redirects (given per request), no cookies, no proxy or netrc from the environment.
 
     Bodies arrive compressed as sent, because only we verify the end of a gzip stream.
@@ -63,7 +64,7 @@ def open_session() -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,
-        timeout=TIMEOUT,
+        timeout=timeout,
         auto_decompress=False,
         trust_env=False,
         raise_for_status=False,
@@ -80,6 +81,7 @@ class Toggl:
     clock: Clock = field(default_factory=Clock)
     jitter: Jitter = field(default_factory=Jitter)
     sleep: Callable[[float], Any] = asyncio.sleep
+    body_limit_bytes: int = BODY_LIMIT_BYTES
     _pacers: dict[str, Pacer] = field(default_factory=dict)
 
     def conversation(self, name: str, token: str, on_retry: Callable[[Retry], None]) -> "Conversation":
@@ -170,22 +172,18 @@ class Conversation:
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         try:
-            reader = BodyReader(response.headers.get("Content-Encoding", ""), BODY_LIMIT_BYTES)
+            reader = BodyReader(response.headers.get("Content-Encoding", ""), self._toggl.body_limit_bytes)
             async for chunk in response.content.iter_any():
                 self.traffic.received_bytes += len(chunk)
                 reader.feed(chunk)
             return reader.body()
         except BodyTooLarge:
-            response.close()
-            limit = f"more than {BODY_LIMIT_BYTES // 1024**2} MiB"
-            raise TogglUnavailable(
-                f"{response.url.path}: the body is {limit}", http_status=response.status, passing=False
-            ) from None
+            problem, passing = f"the body passes {self._toggl.body_limit_bytes:,} bytes", False
         except (ValueError, EOFError, zlib.error) as error:
-            response.close()
-            raise TogglUnavailable(
-                f"{response.url.path}: the body is damaged: {error}", http_status=response.status
-            ) from None
+            problem, passing = f"the body is damaged: {error}", True
+        response.close()  # whatever follows on this connection belongs to nobody
+        where = response.url.path
+        raise TogglUnavailable(f"{where}: {problem}", http_status=response.status, passing=passing)
 
     def _backoff_s(self, state: tenacity.RetryCallState) -> float:
         """Full jitter under a doubling ceiling; after 429 the pacer already holds, so no second wait is added."""
@@ -220,9 +218,8 @@ def _is_framed(headers: Mapping[str, str]) -> bool:
 
 def _reason(error: BaseException) -> str:
     """What went wrong below HTTP, without `repr`, which for some aiohttp errors prints the request's headers."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"{type(error).__name__}: {error.os_error.strerror or type(error.os_error).__name__}"
-    return type(error).__name__
+    number = getattr(error, "errno", None)
+    return f"{type(error).__name__}: {os.strerror(number)}" if number and number > 0 else type(error).__name__
 
 
 def _or_else(value: int | None, other: int | None) -> int | None:

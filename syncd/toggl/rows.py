@@ -18,7 +18,10 @@ from syncd.records import Extra, Reject
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 """Ids fit a bigint; 0 and negative ones are never an id."""
 
-Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+Code = Annotated[str, msgspec.Meta(max_length=64)]
+"""A currency, a colour, a status: short, and never cut."""
+
+Hours = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """An instant without offset is refused rather than guessed."""
 
@@ -138,10 +141,12 @@ def money(amount: Decimal | None, field: str) -> Decimal | None:
     """
     if amount is None:
         return None
+    exponent = amount.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -4 and amount.copy_abs() < _MONEY_LIMIT:
+        amount = amount.quantize(_MONEY_STEP)
     if not (amount.is_finite() and 0 <= amount < _MONEY_LIMIT):
         raise Unstorable("amount_out_of_range", f"{field} is not an amount between 0 and 1e12")
-    exponent = amount.as_tuple().exponent
-    return amount.quantize(_MONEY_STEP) if isinstance(exponent, int) and exponent < -4 else amount
+    return amount
 
 
 def instant(at: datetime, field: str) -> datetime:

@@ -24,7 +24,7 @@ from syncd.records import (
 )
 from syncd.toggl.collector import Collector, Gone
 from syncd.toggl.dialect import Answer, Cost, Dialect, Inquiry, ListingPlan, Request, raw_rows
-from syncd.toggl.rows import Id, Instant, RowReader, Seconds, instant, money, repair
+from syncd.toggl.rows import Code, Hours, Id, Instant, RowReader, instant, money, repair
 
 WORKSPACES = Request("/api/v8/workspaces")
 CLIENTS = Request("/api/v8/clients")
@@ -153,7 +153,7 @@ class _ClientRow(msgspec.Struct, gc=False):
     at: Instant
     notes: str | None = None
     hrate: Decimal | None = None
-    cur: str | None = None
+    cur: Code | None = None
     server_deleted_at: Instant | None = None  # seen by users on deleted rows that a list still showed
 
 
@@ -167,11 +167,11 @@ class _ProjectRow(msgspec.Struct, gc=False):
     is_private: bool | None = None
     billable: bool | None = None
     template: bool | None = None
-    color: str | None = None
+    color: Code | None = None
     rate: Decimal | None = None
     auto_estimates: bool | None = None
-    estimated_hours: Seconds | None = None
-    actual_hours: Seconds | None = None
+    estimated_hours: Hours | None = None
+    actual_hours: Hours | None = None
     created_at: Instant | None = None
     server_deleted_at: Instant | None = None
 

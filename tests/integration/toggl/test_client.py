@@ -1,0 +1,206 @@
+"""The thin client against a real server that misbehaves on purpose. Waits are recorded, not waited."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from random import Random
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from syncd.clock import Jitter
+from syncd.emulator import mishaps, seed
+from syncd.emulator.faults import Mishap
+from syncd.emulator.server import Emulator
+from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
+from syncd.toggl import v8
+from syncd.toggl.client import ATTEMPTS, PATIENCE_S, Conversation, Retry, Toggl, open_session
+from syncd.toggl.dialect import Answer, ListingPlan
+from tests.clocks import StillClock
+from tests.servers import serve_handler, unused_port
+
+SHORT = aiohttp.ClientTimeout(total=2, sock_connect=1, sock_read=0.3)
+
+
+@dataclass(slots=True)
+class Bench:
+    """An emulator, a client on it, and what both noted."""
+
+    emulator: Emulator
+    clock: StillClock
+    toggl: Toggl
+    token: str
+    retries: list[Retry] = field(default_factory=list)
+
+    def conversation(self) -> Conversation:
+        return self.toggl.conversation("t0", self.token, self.retries.append)
+
+    async def fail(self) -> TogglError:
+        """Ask for the clients; the error that ends it."""
+        with pytest.raises(TogglError) as caught:
+            await self.conversation().send(v8.CLIENTS)
+        return caught.value
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    world = seed.documented()
+    async with Emulator(world) as emulator, open_session(SHORT) as session:
+        clock = StillClock()
+        toggl = Toggl(session, emulator.url, 0, clock, Jitter(Random(1)), clock.sleep, body_limit_bytes=100_000)
+        yield Bench(emulator, clock, toggl, world.tokens["t0"])
+
+
+async def test_an_answer_comes_back_as_it_is(bench: Bench) -> None:
+    """Status, body, type and framing; one request."""
+    conversation = bench.conversation()
+    answer = await conversation.send(v8.CLIENTS)
+    assert (answer.http_status, answer.content_type, answer.framed) == (200, "application/json", True)
+    assert b"Very Big Company" in answer.body
+    assert (conversation.traffic.requests, conversation.traffic.retries) == (1, 0)
+    assert conversation.traffic.received_bytes == len(answer.body)
+
+
+async def test_a_4xx_is_an_answer_and_not_tried_again(bench: Bench) -> None:
+    """The dialect knows what it asked."""
+    answer = await bench.conversation().send(v8.client_projects(1))
+    assert (answer.http_status, bench.emulator.requests.total()) == (404, 1)
+
+
+@pytest.mark.parametrize(
+    "mishap",
+    [
+        mishaps.status(500),
+        mishaps.status(503, b"<html>", content_type="text/html"),
+        mishaps.disconnect(),
+        mishaps.reset(),
+        mishaps.garbage(),
+        mishaps.hang(),
+        mishaps.truncate(),
+        mishaps.cut_chunked(),
+        mishaps.gzip_truncated(),
+        mishaps.gzip_without_trailer(),
+        mishaps.slow(pieces=4, pause_s=0.5),
+    ],
+    ids=lambda mishap: mishap.label,
+)
+async def test_what_may_pass_is_tried_again(bench: Bench, mishap: Mishap) -> None:
+    """Once is no matter; for ever ends in TogglUnavailable after all attempts."""
+    fault = bench.emulator.faults.add(mishap)
+    answer = await bench.conversation().send(v8.CLIENTS)
+    assert (answer.http_status, fault.fired) == (200, 1)
+    lasting = bench.emulator.faults.add(mishap, times=None)
+    error = await bench.fail()
+    assert isinstance(error, TogglUnavailable)
+    assert lasting.fired >= ATTEMPTS
+
+
+async def test_backoff_doubles_with_full_jitter(bench: Bench) -> None:
+    """Between nothing and the ceiling, which doubles; the last attempt is followed by no wait."""
+    bench.emulator.faults.add(mishaps.status(500), times=None)
+    await bench.fail()
+    assert len(bench.clock.sleeps) == ATTEMPTS - 1
+    assert all(0 <= slept <= 0.5 * 2**n for n, slept in enumerate(bench.clock.sleeps))
+    assert [(r.attempt, r.wait_s is None) for r in bench.retries] == [
+        (n, n == ATTEMPTS) for n in range(1, ATTEMPTS + 1)
+    ]
+
+
+async def test_a_bearable_retry_after_is_waited_out(bench: Bench) -> None:
+    """By everybody who talks with this token, not only by who was told."""
+    bench.emulator.faults.add(mishaps.status(429, headers={"Retry-After": "7"}), times=2)
+    answer = await bench.conversation().send(v8.CLIENTS)
+    assert (answer.http_status, bench.clock.sleeps) == (200, [7.0, 7.0])
+
+
+async def test_a_long_retry_after_ends_the_pull(bench: Bench) -> None:
+    """Whoever parks the token is told for how long; nothing is waited."""
+    bench.emulator.faults.add(mishaps.status(429, headers={"Retry-After": str(PATIENCE_S + 1)}), times=None)
+    error = await bench.fail()
+    assert isinstance(error, RateLimited)
+    assert (error.retry_after_s, bench.clock.sleeps) == (PATIENCE_S + 1, [])
+    assert bench.emulator.requests.total() == 1
+
+
+async def test_a_used_up_quota_is_not_tried_again(bench: Bench) -> None:
+    """402 costs a request each time."""
+    headers = {"X-Toggl-Quota-Remaining": "0", "X-Toggl-Quota-Resets-In": "3"}
+    bench.emulator.faults.add(mishaps.status(402, headers=headers), times=None)
+    error = await bench.fail()
+    assert isinstance(error, QuotaExhausted)
+    assert (error.retry_after_s, bench.emulator.requests.total()) == (3.0, 1)
+
+
+async def test_a_redirect_is_refused_and_the_token_stays(bench: Bench) -> None:
+    """Wherever it points."""
+    seen: list[str] = []
+
+    async def elsewhere(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request.headers.get("Authorization", ""))
+        return web.json_response([])
+
+    async with serve_handler(elsewhere) as url:
+        bench.emulator.faults.add(mishaps.redirect(f"{url}/api/v8/clients", 307), times=None)
+        error = await bench.fail()
+    assert isinstance(error, ContractChanged)
+    assert seen == []
+
+
+@pytest.mark.parametrize("mishap", [mishaps.gzip_bomb(8 << 20), mishaps.huge(8 << 20)], ids=lambda m: m.label)
+async def test_a_body_beyond_the_cap_ends_the_pull(bench: Bench, mishap: Mishap) -> None:
+    """At the cap, not at the end of the body, and without another try."""
+    bench.emulator.faults.add(mishap, times=None)
+    error = await bench.fail()
+    assert isinstance(error, TogglUnavailable)
+    assert (error.passing, bench.emulator.requests.total()) == (False, 1)
+    assert "100,000 bytes" in str(error)
+
+
+async def test_a_body_without_length_is_marked(bench: Bench) -> None:
+    """Nobody can tell whether it is all there."""
+    bench.emulator.faults.add(mishaps.unframed())
+    answer = await bench.conversation().send(v8.CLIENTS)
+    assert (answer.http_status, answer.framed) == (200, False)
+
+
+async def test_requests_are_paced_per_token(bench: Bench) -> None:
+    """Concurrent ones line up; another pull of the same token continues the line, another token has its own."""
+    bench.toggl.requests_per_second = 2.0
+    await asyncio.gather(*(bench.conversation().send(v8.CLIENTS) for _ in range(3)))
+    assert bench.clock.sleeps == [0.5, 0.5]
+    await bench.toggl.conversation("other", bench.token, bench.retries.append).send(v8.CLIENTS)
+    assert len(bench.clock.sleeps) == 2
+
+
+async def test_a_failed_request_cancels_the_rest_of_its_batch(bench: Bench) -> None:
+    """A pull that cannot succeed stops asking."""
+    bench.emulator.faults.add(mishaps.status(429, headers={"Retry-After": "600"}), path="/api/v8/clients/", times=None)
+    with pytest.raises(RateLimited):
+        await bench.conversation().converse(v8.listing(ListingPlan("client")))
+    assert bench.emulator.requests.total() <= 2 + 2
+
+
+async def test_nobody_answers() -> None:
+    """A refused connection names the place and the reason, and shows no header."""
+    async with open_session(SHORT) as session:
+        clock = StillClock()
+        url = f"http://127.0.0.1:{unused_port()}"
+        toggl = Toggl(session, url, 0, clock, Jitter(Random(1)), clock.sleep)
+        with pytest.raises(TogglUnavailable, match=f"{url}/api/v8/clients: no answer: .*refused"):
+            await toggl.conversation("t", "secret-token", lambda _: None).send(v8.CLIENTS)
+
+
+async def test_connections_are_reused(bench: Bench) -> None:
+    """A pull of many clients does not open a connection each."""
+    seen: set[object] = set()
+
+    async def note(request: web.BaseRequest) -> web.StreamResponse:
+        seen.add(request.transport)
+        return web.json_response([])
+
+    async with serve_handler(note) as url:
+        toggl = Toggl(bench.toggl.session, url, 0, bench.clock)
+        conversation = toggl.conversation("t", "x", lambda _: None)
+        answers: list[Answer] = [await conversation.send(v8.client_projects(n)) for n in range(1, 21)]
+    assert (len(answers), len(seen)) == (20, 1)

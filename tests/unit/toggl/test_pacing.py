@@ -1,0 +1,62 @@
+"""When requests may leave."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.toggl.pacing import Pacer
+
+
+def test_requests_leave_one_interval_apart() -> None:
+    """However many ask at once."""
+    pacer = Pacer(2.0)
+    assert [pacer.reserve(100.0) for _ in range(4)] == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_an_idle_pacer_saves_nothing_up() -> None:
+    """No burst after a pause."""
+    pacer = Pacer(1.0)
+    pacer.reserve(0.0)
+    assert [pacer.reserve(100.0), pacer.reserve(100.0)] == [0.0, 1.0]
+
+
+def test_a_hold_moves_all_later_slots() -> None:
+    """Retry-After counts from now, also for those who wait already to ask."""
+    pacer = Pacer(1.0)
+    pacer.reserve(0.0)
+    pacer.hold_until(2.5)
+    assert [pacer.reserve(0.0), pacer.reserve(0.0)] == [2.5, 3.5]
+
+
+def test_a_hold_never_brings_a_slot_forward() -> None:
+    """The longest hold wins."""
+    pacer = Pacer(1.0)
+    pacer.hold_until(10.0)
+    pacer.hold_until(5.0)
+    assert pacer.reserve(0.0) == 10.0
+
+
+def test_no_pacing() -> None:
+    """0 requests per second means no pacing, but a hold is a hold."""
+    pacer = Pacer(0)
+    assert [pacer.reserve(1.0), pacer.reserve(1.0)] == [0.0, 0.0]
+    pacer.hold_until(3.0)
+    assert pacer.reserve(1.0) == 2.0
+
+
+@given(
+    rate=st.floats(0.1, 100),
+    steps=st.lists(st.tuples(st.floats(0, 5), st.none() | st.floats(0, 20)), max_size=40),
+)
+def test_i13_never_above_the_rate(rate: float, steps: list[tuple[float, float | None]]) -> None:
+    """Whatever asks when, and whatever is held: two slots are an interval apart, and none lies in a hold."""
+    pacer, now, slots, held = Pacer(rate), 0.0, [], float("-inf")
+    for passed, hold in steps:
+        now += passed
+        if hold is not None:
+            held = max(held, now + hold)
+            pacer.hold_until(now + hold)
+        slots.append((now + pacer.reserve(now), held))
+    assert all(slot >= hold for slot, hold in slots)
+    assert all(b[0] - a[0] >= 1 / rate - 1e-9 for a, b in pairwise(slots))
