@@ -206,7 +206,7 @@ class V8:
             seen = (row for row in rights.visible_projects(ask.user, workspace, rows) if wire.wants(active, row))
             return wire.array((wire.project(row, rates=rates) for row in seen), empty=self._empty)
 
-        key = ("projects", workspace.id, client and client.id, active, everything, rates)
+        key = ("projects", workspace.id, client and client.id, active, everything)
         return self._pages.get(key, self._world.revision(workspace.id), render)
 
 

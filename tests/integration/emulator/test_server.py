@@ -106,6 +106,19 @@ async def test_deleted_client_leaves_its_projects_in_the_workspace_list(call: An
     assert (await call("GET", "/clients/1239455/projects")).status == 404
 
 
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v8", "/api/v80/clients", "/api/v9/clients", "/x/v8/clients"])
+async def test_path_of_no_dialect_is_404(call: Any, emulator: Emulator, path: str) -> None:
+    """The prefix is compared as a whole, and the answer is an array all the same."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(emulator.url.rsplit(":", 1)[1]))
+    headers = f"Host: x\r\nAuthorization: {call.headers('t0')['Authorization']}\r\nConnection: close\r\n\r\n"
+    writer.write(f"GET {path} HTTP/1.1\r\n{headers}".encode())
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert answer.endswith(b'["Not found"]')
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_write_shows_in_every_list_at_once(call: Any, world: World) -> None:
     """Lists are kept rendered; none of them may serve the past."""
     for path in ("/clients", "/workspaces/777/clients"):

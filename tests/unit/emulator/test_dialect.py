@@ -39,3 +39,4 @@ def test_packed_body_is_made_once_and_unpacks_to_the_body() -> None:
     assert answer.body == gzip.decompress(answer.packed())
     assert answer.packed() is answer.packed()
     assert Answer(200, answer.body).packed() == answer.packed()
+    assert answer.packed()[4:8] == bytes(4)

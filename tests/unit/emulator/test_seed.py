@@ -33,7 +33,8 @@ def content(world: World) -> tuple[bytes, dict[str, str]]:
 def test_equal_arguments_give_equal_worlds_whatever_the_time() -> None:
     later = seed.generate(**SIZES, now=lambda: datetime(2040, 1, 1, tzinfo=UTC))
     assert content(generate()) == content(later)
-    assert content(generate()) != content(generate(seed=2))
+    for mine, other in zip(content(generate()), content(generate(seed=2)), strict=True):
+        assert mine != other
 
 
 def test_dice_are_the_published_splitmix64() -> None:

@@ -163,8 +163,11 @@ def test_rates_are_for_admins_where_the_workspace_says_so(call: Caller) -> None:
 
 
 def test_rates_vanish_when_a_workspace_is_no_longer_premium(call: Caller) -> None:
+    assert {"hrate", "cur"} <= call.rows("ann", "/clients")[0].keys()
     call.world.update_workspace(1, premium=False)
-    assert not {"hrate", "cur"} & call.rows("ann", "/workspaces/1/clients")[0].keys()
+    for path in ("/clients", "/workspaces/1/clients"):
+        assert not {"hrate", "cur"} & call.rows("ann", path)[0].keys()
+    assert "rate" not in call.rows("ann", "/clients/1/projects")[0]
 
 
 @pytest.mark.parametrize(
@@ -211,14 +214,36 @@ def test_lists_are_rendered_once_until_something_in_them_changes(call: Caller) -
     assert kept["/clients"] is not call("ann", "GET", "/clients")
 
 
+def test_each_list_is_kept_apart_from_its_neighbours(call: Caller) -> None:
+    """One after the other, in one world: no page is served in place of another."""
+    expected = {
+        "/clients/1/projects?active=both": [1, 2, 3],
+        "/clients/1/projects?active=false": [2],
+        "/clients/1/projects": [1, 3],
+        "/clients/6/projects": [7],
+        "/workspaces/1/projects": [1, 3, 5, 7],
+        "/workspaces/1/clients": [1, 6],
+        "/workspaces/2/clients": [4],
+        "/clients": [1, 4, 6],
+        "/workspaces": [1, 2],
+    }
+    call.world.create_client(1, "Gamma", client_id=6)
+    call.world.create_project(1, "of Gamma", 6, project_id=7)
+    for _ in range(2):
+        found = {path: [row["id"] for row in call.rows("ann", path)] for path in expected}
+        assert {path: sorted(ids) for path, ids in found.items()} == expected
+
+
 def test_rights_taken_away_show_at_once(call: Caller) -> None:
     """No page outlives the membership it was rendered for."""
     assert [row["id"] for row in call.rows("bob", "/clients")] == [1]
     call.world.unshare("bob", 1)
     assert [] == call.rows("bob", "/clients") == call.rows("bob", "/workspaces")
     call.world.share("bob", 1, admin=True)
+    assert call.rows("bob", "/workspaces")[0]["admin"] is True
     assert [row["id"] for row in call.rows("bob", "/clients/1/projects")] == [1, 3]
     call.world.share("bob", 1)
+    assert call.rows("bob", "/workspaces")[0]["admin"] is False
     assert [row["id"] for row in call.rows("bob", "/clients/1/projects")] == [1]
 
 

@@ -22,7 +22,7 @@ def one(value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "-1", "+1", "1.0", " 1", "x", "1e3", "²", "١", "9223372036854775808", "1" * 400]
+    "text", ["", "0", "-1", "+1", "1.0", " 1", "x", "1e3", "²", "١", "9223372036854775808", "1" * 5000]
 )
 def test_bad_id_is_refused(text: str) -> None:
     """Only plain digits of a positive 64-bit integer are an id."""
