@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.emulator.model import World
@@ -282,6 +282,7 @@ WRITES = st.lists(
 )
 
 
+@settings(deadline=None, database=None)
 @given(WRITES)
 def test_names_stay_unique_and_listed_whatever_is_written(writes: list[tuple[str, int, str, int]]) -> None:
     """After any sequence of writes each workspace lists its clients once, under names that differ, and a write is

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.emulator import seed
@@ -43,6 +43,7 @@ def test_dice_are_the_published_splitmix64() -> None:
     assert [dice.randrange(2**64) for _ in range(3)] == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
+@settings(deadline=None, database=None)
 @given(
     tokens=st.integers(0, 3), workspaces=st.integers(0, 2), clients=st.integers(0, 8), projects=st.integers(0, 3),
     loose_projects=st.integers(0, 3),
