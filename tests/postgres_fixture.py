@@ -5,8 +5,6 @@ The cluster is syncd's own embedded server, so SYNCD_PG_BINDIR chooses the versi
 """
 
 import asyncio
-import importlib
-import inspect
 import itertools
 import os
 import shutil
@@ -20,6 +18,7 @@ import pytest
 
 from syncd.postgres.data_dir import DataDir
 from syncd.postgres.embedded import EmbeddedPostgres
+from syncd.postgres.migrate import migrate
 from syncd.postgres.server import stop_leftover
 
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
@@ -66,13 +65,7 @@ class Cluster:
 
     def migrate(self, url: str) -> None:
         """Bring the schema of a database up to date with syncd's own migrations."""
-        answer = importlib.import_module("syncd.postgres.migrate").migrate(url)
-
-        async def finished() -> None:
-            await answer
-
-        if inspect.isawaitable(answer):
-            self._runner.run(finished())
+        self._runner.run(_migrate(url))
 
     def _run(self, statement: str) -> None:
         self._runner.run(self._execute(statement))
@@ -141,6 +134,14 @@ def data_dir() -> Iterator[Path]:
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(stop_leftover(DataDir(home / "data").data))
     shutil.rmtree(home)
+
+
+async def _migrate(url: str) -> None:
+    connection = await _connect(url)
+    try:
+        await migrate(connection)
+    finally:
+        await connection.close()
 
 
 async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":

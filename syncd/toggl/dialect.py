@@ -94,9 +94,8 @@ def digest(fetched: Fetched, version: str) -> bytes:
     """
     total = hashlib.blake2b(version.encode(), digest_size=16)
     for answer in fetched.answers():
-        head = (
-            f"\n{answer.request.path}?{answer.request.query} {answer.http_status} {len(answer.body)} {answer.framed}\n"
-        )
+        request, size = answer.request, len(answer.body)
+        head = f"\n{request.path} {request.query} {answer.http_status} {answer.content_type} {answer.framed} {size}\n"
         total.update(head.encode())
         total.update(answer.body)
     return total.digest()

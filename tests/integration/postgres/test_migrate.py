@@ -1,0 +1,102 @@
+"""Migrations on a real server: once each, in order, by one process, and never a changed one."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from syncd.errors import DatabaseUnusable
+from syncd.postgres.migrate import migrate, pending
+from syncd.postgres.sql import Migration, migrations
+
+FIRST = Migration(1, "0001_first", "CREATE SCHEMA IF NOT EXISTS demo; CREATE TABLE demo.one (id integer);")
+SECOND = Migration(2, "0002_second", "ALTER TABLE demo.one ADD COLUMN name text;")
+BROKEN = Migration(2, "0002_broken", "CREATE TABLE demo.two (id integer); SELECT no_such_function();")
+
+
+async def versions(connection: Any) -> list[int]:
+    return [row["version"] for row in await connection.fetch("SELECT version FROM syncd.migrations ORDER BY version")]
+
+
+@pytest.fixture
+async def connection(database_url: str) -> Any:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def test_all_are_applied_once(connection: Any) -> None:
+    """And told of, in order."""
+    told: list[str] = []
+    assert await migrate(connection, on_applied=lambda file: told.append(file.name), known=[FIRST, SECOND]) == 2
+    assert await migrate(connection, on_applied=lambda file: told.append(file.name), known=[FIRST, SECOND]) == 0
+    assert (told, await versions(connection)) == (["0001_first", "0002_second"], [1, 2])
+
+
+async def test_what_is_new_is_applied_later(connection: Any) -> None:
+    """An upgrade of the program brings its files."""
+    await migrate(connection, known=[FIRST])
+    assert await pending(connection, [FIRST, SECOND]) == [SECOND]
+    assert await migrate(connection, known=[FIRST, SECOND]) == 1
+
+
+async def test_asking_what_is_pending_changes_nothing(connection: Any) -> None:
+    """`--dry-run` is dry."""
+    assert await pending(connection, [FIRST, SECOND]) == [FIRST, SECOND]
+    assert await connection.fetchval("SELECT to_regnamespace('syncd')") is None
+
+
+async def test_a_failed_file_leaves_nothing_behind(connection: Any) -> None:
+    """Neither its first half nor its number."""
+    with pytest.raises(asyncpg.UndefinedFunctionError):
+        await migrate(connection, known=[FIRST, BROKEN])
+    assert await versions(connection) == [1]
+    assert await connection.fetchval("SELECT to_regclass('demo.two')") is None
+
+
+async def test_an_edited_file_is_refused(connection: Any) -> None:
+    """What was applied is history; line ends are not an edit."""
+    await migrate(connection, known=[FIRST])
+    assert await pending(connection, [FIRST._replace(text=FIRST.text.replace(" ", " ") + "\r\n")]) == []
+    with pytest.raises(DatabaseUnusable, match="0001_first was edited"):
+        await migrate(connection, known=[FIRST._replace(text="SELECT 1;")])
+
+
+async def test_a_newer_database_is_refused(connection: Any) -> None:
+    """This program does not know what it would break."""
+    await migrate(connection, known=[FIRST, SECOND])
+    with pytest.raises(DatabaseUnusable, match="schema version 2, this syncd knows 1"):
+        await migrate(connection, known=[FIRST])
+
+
+async def test_eight_starters_apply_each_file_once(database_url: str, connection: Any) -> None:
+    """Replicas start together; nobody fails, nothing is applied twice."""
+    others = [await asyncpg.connect(database_url) for _ in range(8)]
+    try:
+        counts = await asyncio.gather(*(migrate(other, known=[FIRST, SECOND]) for other in others))
+    finally:
+        await asyncio.gather(*(other.close() for other in others))
+    assert (sum(counts), await versions(connection)) == (2, [1, 2])
+
+
+async def test_a_reader_s_lock_is_not_waited_for_in_the_queue(database_url: str, connection: Any) -> None:
+    """A waiting ALTER would make every later reader wait too: it gives up, and tries again when the table is free."""
+    await migrate(connection, known=[FIRST])
+    reader = await asyncpg.connect(database_url)
+    quick = SECOND._replace(text="SET LOCAL lock_timeout = '10ms';" + SECOND.text)
+    transaction = reader.transaction()
+    await transaction.start()
+    await reader.fetch("SELECT * FROM demo.one")
+    migration = asyncio.create_task(migrate(connection, known=[FIRST, quick]))
+    for _ in range(5):
+        await asyncio.wait_for(reader.fetch("SELECT * FROM demo.one"), timeout=30)
+    assert not migration.done()
+    await transaction.rollback()
+    assert await migration == 1
+    await reader.close()
+
+
+def test_our_own_files_are_numbered_without_gaps() -> None:
+    """Two branches that add a file each collide here, not in somebody's database."""
+    assert [file.version for file in migrations()] == list(range(1, len(migrations()) + 1))

@@ -1,0 +1,96 @@
+"""A source, a mirror and a puller between them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import aiohttp
+import pytest
+
+from syncd.clock import Clock, Jitter
+from syncd.emulator import seed
+from syncd.emulator.model import World
+from syncd.emulator.server import Emulator
+from syncd.postgres.pool import open_pool
+from syncd.postgres.store import Store
+from syncd.sync.pull import Puller, Rules, Subject
+from syncd.sync.report import PullReport
+from syncd.toggl import v8
+from syncd.toggl.client import Retry, Toggl, open_session
+
+SHORT = aiohttp.ClientTimeout(total=5, sock_connect=2, sock_read=2)
+
+
+async def no_sleep(_seconds: float) -> None:
+    """Backoff and pacing take no time here."""
+
+
+@dataclass(slots=True)
+class Mirror:
+    """Pulls from `base_url` into a database of the test's own; `retries` of all pulls."""
+
+    store: Store
+    puller: Puller
+    tokens: dict[str, str]
+    retries: list[Retry] = field(default_factory=list)
+
+    async def pull(self, token: str = "t0", *, full: bool = False, only: frozenset[int] = frozenset()) -> PullReport:
+        return await self.puller.pull(Subject(token, self.tokens[token], only), full=full)
+
+    async def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        async with self.store.connection() as connection:
+            return [tuple(row) for row in await connection.fetch(query, *arguments)]
+
+    async def value(self, query: str, *arguments: Any) -> Any:
+        ((value,),) = await self.rows(query, *arguments)
+        return value
+
+    async def stamps(self) -> list[tuple[Any, ...]]:
+        """xmin of every mirrored row: equal stamps mean that nothing was written, not even the same again."""
+        return await self.rows("""
+            SELECT 'w', id, xmin::text FROM toggl.workspaces UNION ALL SELECT 'c', id, xmin::text FROM toggl.clients
+            UNION ALL SELECT 'p', id, xmin::text FROM toggl.projects ORDER BY 1, 2""")
+
+
+@pytest.fixture
+async def store(migrated_url: str) -> AsyncIterator[Store]:
+    pool = await open_pool(migrated_url, size=4, connect_timeout_s=10)
+    yield Store(pool, "the test's database")
+    await pool.close()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with open_session(SHORT) as session:
+        yield session
+
+
+async def mirror_of(
+    store: Store, session: aiohttp.ClientSession, base_url: str, tokens: dict[str, str], **rules: Any
+) -> Mirror:
+    """A mirror of any server; `rules` other than the usual ones."""
+    await store.register([(name, rank, timedelta(minutes=5)) for rank, name in enumerate(tokens)])
+    toggl = Toggl(session, base_url, 0, Clock(), Jitter(Random(1)), no_sleep)
+    usual: dict[str, Any] = {"projects": "auto", "pull_timeout": timedelta(minutes=1), "full_every": timedelta(days=1)}
+    retries: list[Retry] = []
+    puller = Puller(toggl, v8.DIALECT, store, Rules(**{**usual, **rules}), Clock(), lambda _, r: retries.append(r))
+    return Mirror(store, puller, tokens, retries)
+
+
+@pytest.fixture
+def world() -> World:
+    """The examples of the API documentation."""
+    return seed.documented()
+
+
+@pytest.fixture
+async def emulator(world: World) -> AsyncIterator[Emulator]:
+    async with Emulator(world) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def mirror(store: Store, session: aiohttp.ClientSession, emulator: Emulator, world: World) -> Mirror:
+    return await mirror_of(store, session, emulator.url, dict(world.tokens))

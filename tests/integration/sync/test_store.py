@@ -1,0 +1,229 @@
+"""What the transaction guards: the fence, stubs, quarantine, ids that live elsewhere; and the SQL against its model."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from syncd.emulator.model import World
+from syncd.errors import FencedOut
+from syncd.postgres.pool import open_pool
+from syncd.postgres.store import Begun, Store
+from syncd.records import Snapshot, Workspace, WorkspaceSnapshot
+from syncd.sync.planning import plan_workspace
+from tests.integration.sync.conftest import Mirror, mirror_of
+from tests.model import apply, content, stored
+from tests.property.sync.test_diff_properties import by_id, clients, projects
+from tests.servers import serve_handler
+from tests.unit.toggl.answers import client, project
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+class Source:
+    """A v8 server of one token, whose lists a test sets freely."""
+
+    def __init__(self) -> None:
+        self.workspaces: Any = [{"id": 1, "name": "One"}]
+        self.clients: Any = []
+        self.projects: dict[int, Any] = {}
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        parts = request.path.strip("/").split("/")[2:]
+        match parts:
+            case ["workspaces"]:
+                return web.json_response(self.workspaces)
+            case ["clients"]:
+                return web.json_response(self.clients)
+            case ["workspaces", id_, "projects"]:
+                return web.json_response(self.projects.get(int(id_), []))
+        return web.Response(status=404)
+
+
+@pytest.fixture
+async def source_mirror(store: Store, session: aiohttp.ClientSession) -> Any:
+    source = Source()
+    async with serve_handler(source.serve) as url:
+        yield source, await mirror_of(store, session, url, {"t0": "x"})
+
+
+async def begin(store: Store, token: str = "t0") -> Begun:
+    return await store.begin(token, timeout=HOUR, full_every=DAY)
+
+
+async def test_the_pull_that_began_last_wins(mirror: Mirror) -> None:
+    """An older one is refused, whatever it holds, and its end is not noted."""
+    older, newer = await begin(mirror.store), await begin(mirror.store)
+    assert newer.pull_id > older.pull_id
+    with pytest.raises(FencedOut):
+        async with mirror.store.workspace(older, 777):
+            pass
+    async with mirror.store.workspace(newer, 777):
+        pass
+    assert await mirror.store.finish_changed(older, 1, None, b"x", 0) is None
+    assert await mirror.value("SELECT digest FROM syncd.tokens") is None
+
+
+async def test_a_fenced_out_pull_is_reported(mirror: Mirror, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process took over while we fetched: nothing of ours is written."""
+    original = mirror.store.begin
+
+    async def overtaken(*arguments: Any, **more: Any) -> Begun:
+        ours = await original(*arguments, **more)
+        await original(*arguments, **more)
+        return ours
+
+    monkeypatch.setattr(mirror.store, "begin", overtaken)
+    report = await mirror.pull()
+    assert (report.result, report.reason) == ("failed", "fenced_out")
+    assert await mirror.value("SELECT count(*) FROM toggl.clients") == 0
+
+
+async def test_two_pulls_of_one_workspace_take_turns(mirror: Mirror) -> None:
+    """The second transaction waits for the first: they never plan on the same stored rows."""
+    await mirror.store.register([("t0", 0, HOUR), ("t1", 1, HOUR)])
+    first, second = await begin(mirror.store, "t0"), await begin(mirror.store, "t1")
+    order: list[str] = []
+
+    async def later() -> None:
+        async with mirror.store.workspace(second, 777):
+            order.append("second")
+
+    async with mirror.store.workspace(first, 777):
+        waiting = asyncio.create_task(later())
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        while not await mirror.value(waits):  # noqa: ASYNC110 - only the server knows who waits
+            await asyncio.sleep(0)
+        order.append("first")
+    await waiting
+    assert order == ["first", "second"]
+
+
+async def test_a_stub_parent_is_filled_when_it_appears(source_mirror: tuple[Source, Mirror]) -> None:
+    """It makes the foreign key real at once, and its first version begins when it is seen."""
+    source, mirror = source_mirror
+    source.projects = {1: [project(5, cid=7)]}
+    report = await mirror.pull()
+    assert (report.clients.stubs, report.result) == (1, "changed")
+    assert await mirror.rows("SELECT id, name, _is_stub FROM toggl.clients") == [(7, None, True)]
+    assert await mirror.value("SELECT count(*) FROM toggl.clients_history") == 0
+    source.clients = [client(7, name="Seen")]
+    report = await mirror.pull()
+    assert (report.clients.inserted, report.clients.stubs) == (1, 0)
+    assert await mirror.rows("SELECT name, _is_stub FROM toggl.clients") == [("Seen", False)]
+    assert await mirror.rows("SELECT name, change_kind, is_current, valid_from FROM toggl.clients_history") == [
+        ("Seen", "insert", True, report.began_at)
+    ]
+
+
+async def test_i14_a_malformed_record_is_put_aside_and_released(source_mirror: tuple[Source, Mirror]) -> None:
+    """Its neighbours are stored; when the source sends it well, it leaves quarantine and arrives."""
+    source, mirror = source_mirror
+    source.clients = [client(n) for n in range(1, 101)]
+    source.clients[49]["at"] = "never"
+    report = await mirror.pull()
+    assert (report.result, report.clients.inserted, report.clients.quarantined) == ("partial", 99, 1)
+    assert report.quarantined == [("client", "50", "malformed")]
+    assert await mirror.value("SELECT quarantined FROM toggl.sync_status") == 1
+    again = await mirror.pull()
+    assert (again.result, again.quarantined, again.clients.quarantined) == ("partial", [], 1)
+    source.clients[49] = client(50)
+    report = await mirror.pull()
+    assert (report.result, report.released, report.clients.inserted) == ("changed", [("client", "50")], 1)
+    assert await mirror.value("SELECT quarantined FROM toggl.sync_status") == 0
+
+
+async def test_an_id_that_lives_in_another_workspace_is_put_aside(source_mirror: tuple[Source, Mirror]) -> None:
+    """A workspace never changes, says the API; the rest of both workspaces is mirrored."""
+    source, mirror = source_mirror
+    source.workspaces = [{"id": 1, "name": "One"}, {"id": 2, "name": "Two"}]
+    source.projects = {1: [project(5), project(6)], 2: [project(5, wid=2), project(8, wid=2)]}
+    report = await mirror.pull()
+    assert report.quarantined == [("project", "5", "workspace_changed")]
+    assert await mirror.rows("SELECT id, workspace_id FROM toggl.projects ORDER BY id") == [(5, 1), (6, 1), (8, 2)]
+
+
+async def test_a_second_token_does_not_count_the_first_one_s_rows_as_absent(
+    store: Store, session: aiohttp.ClientSession
+) -> None:
+    """What a token never saw, it cannot miss."""
+    source = Source()
+    async with serve_handler(source.serve) as url:
+        mirror = await mirror_of(store, session, url, {"t0": "x", "t1": "y"})
+        source.clients = [client(1), client(2)]
+        await mirror.pull("t0")
+        source.clients = [client(1)]
+        report = await mirror.pull("t1")
+    assert report.clients.delete_candidates == 0
+
+
+@given(st.lists(st.one_of(st.lists(clients, max_size=5), st.lists(projects, max_size=5)), min_size=1, max_size=6))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_sql_does_what_the_model_says(cluster: Any, migrated_template: str, history: list[list[Any]]) -> None:
+    """Whatever snapshots come: rows as in the model, and a version for every change and none besides."""
+    url = cluster.create(migrated_template)
+    try:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.run(_against_model(url, history))
+    finally:
+        cluster.drop(url)
+
+
+async def _against_model(url: str, history: list[list[Any]]) -> None:
+    pool = await open_pool(url, size=2, connect_timeout_s=10)
+    store = Store(pool, "model")
+    await store.register([("t0", 0, HOUR)])
+    model: dict[str, dict[int, Any]] = {"clients": {}, "projects": {}}
+    updates = 0
+    for records in history:
+        begun = await begin(store)
+        kind = "clients" if not records or hasattr(records[0], "notes") else "projects"
+        seen: dict[str, dict[int, Any]] = {"clients": {}, "projects": {}} | {kind: by_id(records)}
+        snapshot = WorkspaceSnapshot(
+            Workspace(1, "One"), Snapshot("workspace", seen["clients"]), Snapshot("workspace", seen["projects"])
+        )
+        async with store.workspace(begun, 1) as writer:
+            held = await writer.read(snapshot, look_elsewhere=False)
+            plan = plan_workspace(snapshot, *held, begun.began_at)
+            await writer.apply(plan)
+        for name, scope in (("clients", plan.clients), ("projects", plan.projects)):
+            model[name] = apply(model[name], scope.diff)
+            updates += scope.diff.count("update")
+        model["clients"] |= {id_: stored(None) for id_ in plan.stub_clients}
+    await _compare(store, model, updates)
+    await pool.close()
+
+
+async def _compare(store: Store, model: dict[str, dict[int, Any]], updates: int) -> None:
+    """Rows equal the model; versions are as many as updates, touch one another, and end in the row."""
+    begun = await begin(store)
+    nothing = WorkspaceSnapshot(Workspace(1, None), Snapshot("workspace", {}), Snapshot("workspace", {}))
+    async with store.workspace(begun, 1) as writer:
+        held = await writer.read(nothing, look_elsewhere=False)
+    for name, scope in zip(("clients", "projects"), held, strict=True):
+        assert {id_: _plain(row) for id_, row in scope.rows.items()} == {
+            id_: _plain(row) for id_, row in model[name].items()
+        }
+    async with store.connection() as connection:
+        superseded = await connection.fetchval(
+            "SELECT (SELECT count(*) FROM syncd.client_versions) + (SELECT count(*) FROM syncd.project_versions)"
+        )
+        broken = await connection.fetch("""
+            SELECT id FROM (SELECT id, valid_to, is_current, change_kind,
+                                   lead(valid_from) OVER w AS next, lag(end_kind) OVER w AS ended
+                            FROM (SELECT id, valid_from, valid_to, is_current, change_kind, end_kind
+                                  FROM toggl.clients_history
+                                  UNION ALL SELECT -id, valid_from, valid_to, is_current, change_kind, end_kind
+                                  FROM toggl.projects_history) v WINDOW w AS (PARTITION BY id ORDER BY valid_from)) h
+            WHERE valid_to IS DISTINCT FROM next OR is_current IS DISTINCT FROM (next IS NULL)
+               OR change_kind <> coalesce(ended, 'insert')""")
+    assert (superseded, broken) == (updates, [])
+
+
+def _plain(row: Any) -> Any:
+    return None if row.record is None else content(row.record)
