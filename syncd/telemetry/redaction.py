@@ -193,25 +193,29 @@ def _whole_run(text: str, at: int, length: int) -> tuple[int, int]:
     return at, at + length
 
 
-def _spellings(secret: str) -> Iterable[tuple[str, bool]]:
+def _spellings(secret: str) -> Iterator[tuple[str, bool]]:
     raw = secret.encode("utf-8", "surrogatepass")
     percent = quote(raw, safe="")
-    plain = {
-        secret,
+    literals = {secret, repr(secret)[1:-1], repr(raw)[2:-1], json.dumps(secret)[1:-1]}
+    literals.add(json.dumps(secret, ensure_ascii=False)[1:-1])
+    for _ in range(2):  # a literal within a literal within a literal: a repr in the repr of a dict
+        literals |= {_escaped(each, quotes) for each in literals for quotes in ("", "'", '"')}
+    encoded = {
         percent,
         quote(raw),
         quote_plus(raw),
         re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), percent),
         quote(percent, safe=""),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        repr(raw)[2:-1],
         raw.hex(),
         raw.hex().upper(),
     }
-    yield from ((spelling, False) for spelling in plain)
+    yield from ((spelling, False) for spelling in literals | encoded)
     yield from ((spelling, True) for spelling in _base64_cores(raw))
+
+
+def _escaped(text: str, quotes: str) -> str:
+    text = text.replace("\\", "\\\\")
+    return text.replace(quotes, f"\\{quotes}") if quotes else text
 
 
 def _base64_cores(raw: bytes) -> Iterator[str]:

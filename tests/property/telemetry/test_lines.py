@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from syncd.clock import Clock
@@ -18,6 +18,15 @@ from syncd.telemetry.logs import Format, Log
 from syncd.telemetry.redaction import MIN_SECRET_CHARS, Redactor
 
 RUN_ID = "0b8a1c9e-1111-2222-3333-444455556666"
+
+# What stands in lines anyway: a secret that is part of it is nobody's fault.
+INNOCENT = [
+    *events.CONSTANTS,
+    __file__,
+    "Traceback (most recent call last):",
+    "The above exception was the direct cause",
+]
+unhurried = settings(deadline=None)  # a loaded machine is not a failure
 
 texts = st.text(st.characters(codec=None, exclude_categories=()), max_size=80)  # lone surrogates included
 scalars = st.one_of(
@@ -64,6 +73,7 @@ def raised(message: str, cause: str, local: str) -> Exception:
 @given(fields=st.dictionaries(texts, values, max_size=4), message=texts, context=texts)
 @example(fields={"@timestamp": "x", "event.action": "y", "log.level": "z"}, message="", context="")
 @example(fields={"a": "\u2028\n\r\x85", "\ud800": "\udfff"}, message="\x1b[2J\n", context="{x}")
+@unhurried
 def test_any_value_gives_exactly_one_line(fields: dict[str, Any], message: str, context: str) -> None:
     """Parsable by any reader, whatever it takes for a line break; each key once."""
     stream = io.StringIO()
@@ -85,6 +95,7 @@ def test_any_value_gives_exactly_one_line(fields: dict[str, Any], message: str, 
 
 
 @given(fields=st.dictionaries(texts, values, max_size=4), message=texts)
+@unhurried
 def test_any_value_gives_one_line_on_the_console(fields: dict[str, Any], message: str) -> None:
     """Followed by its trace, set in; nothing that a terminal would obey."""
     stream = io.StringIO()
@@ -105,9 +116,9 @@ def spellings(secret: str) -> list[str]:
         secret,
         quote(secret),
         quote(secret, safe=""),
-        repr(secret),
-        json.dumps(secret),
-        str(encoded),
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        repr(encoded)[2:-1],
         encoded.hex(),
         base64.b64encode(encoded).decode(),
         base64.b64encode(encoded + b":api_token").decode(),
@@ -120,21 +131,21 @@ def spellings(secret: str) -> list[str]:
 
 def seen(secret: str, text: str) -> bool:
     """Whether *secret* can be made out in *text* by someone who knows the usual spellings."""
-    cores = [core.strip("'\"") for core in spellings(secret)]
-    return any(core in text for core in cores if len(core) >= MIN_SECRET_CHARS)
+    return any(spelling in text for spelling in spellings(secret) if len(spelling) >= MIN_SECRET_CHARS)
 
 
 @given(secret=secrets | passwords, before=texts, after=texts, log_format=st.sampled_from(["json", "console"]))
 @example(secret="aaaaaaaa", before="a", after="aaa", log_format="json")
-@settings(max_examples=150)
+@example(secret="0000000'", before="", after="", log_format="json")
+@settings(max_examples=150, deadline=None)
 def test_a_planted_secret_never_shows(secret: str, before: str, after: str, log_format: Format) -> None:
     """As value, key, deep inside, in errors, their causes and their local variables, in libraries' arguments."""
-    innocent = f"{before}{after} 0123456789 RuntimeError: KeyError {RUN_ID}"
+    assume(not seen(secret, f"{before} {after}") and not any(seen(secret, word) for word in INNOCENT))
     stream = io.StringIO()
     with logging_to(stream, log_format) as log:
         log.redactor.add_secret(secret)
         for spelling in spellings(secret):
-            planted = f"{before} {spelling} {after}"
+            planted = f"{before} {spelling} {after} {spelling!r}"
             log.emit(
                 events.PULL_FINISH,
                 {"a": planted, planted: 1, "b": [{"c": (planted, {"d": planted})}], "syncd.token.id": planted},
@@ -145,8 +156,7 @@ def test_a_planted_secret_never_shows(secret: str, before: str, after: str, log_
         assert log.lost == 0
         written = stream.getvalue()
     texts_written = [json.loads(line) for line in written.splitlines()] if log_format == "json" else [written]
-    if not seen(secret, innocent):
-        assert not any(seen(secret, text) for text in _all_texts(texts_written))
+    assert not any(seen(secret, text) for text in _all_texts(texts_written))
 
 
 def _all_texts(value: Any) -> Iterator[str]:
@@ -162,6 +172,7 @@ def _all_texts(value: Any) -> Iterator[str]:
 
 
 @given(text=texts, secret=secrets)
+@unhurried
 def test_redacting_twice_is_redacting_once(text: str, secret: str) -> None:
     """Lines may pass through two programs."""
     redactor = Redactor()
@@ -171,6 +182,7 @@ def test_redacting_twice_is_redacting_once(text: str, secret: str) -> None:
 
 
 @given(value=values)
+@unhurried
 def test_what_is_clean_is_json(value: Any) -> None:
     """Strictly: no NaN, no lone surrogates, no keys that are no texts."""
     cleaned = Redactor().clean(value)
