@@ -41,13 +41,15 @@ class DataDir:
             DatabaseUnusable, OSError: not a directory, somebody else's, or it cannot be made.
         """
         mode = 0o711 if os.geteuid() == 0 else 0o700  # as root the server's user has to pass through
+        missing = [place for place in (self.path, *self.path.parents) if not place.exists()]
         try:
-            self.path.mkdir(mode=mode, parents=True)
+            for place in reversed(missing):
+                place.mkdir(mode=mode, exist_ok=True)
+                place.chmod(mode)  # whatever the umask took away
         except FileExistsError:
-            if not self.path.is_dir():
-                raise DatabaseUnusable(f"{self.path} is not a directory: give another [database] data_dir") from None
-        else:
-            self.path.chmod(mode)  # whatever the umask took away
+            raise DatabaseUnusable(f"{place} is not a directory: give another [database] data_dir") from None
+        if not self.path.is_dir():
+            raise DatabaseUnusable(f"{self.path} is not a directory: give another [database] data_dir")
         if (self.path / "PG_VERSION").exists():
             raise DatabaseUnusable(
                 f"{self.path} is the cluster of another PostgreSQL: give [database] data_dir a directory of its own"

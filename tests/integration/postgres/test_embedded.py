@@ -231,6 +231,18 @@ async def test_files_are_for_their_owner_only(data_dir: Path) -> None:
     assert files | directories == modes
 
 
+async def test_directories_made_on_the_way_are_as_open_as_needed(data_dir: Path) -> None:
+    """Under a strict umask root's server could not pass what root has just made."""
+    before = os.umask(0o077)
+    try:
+        async with await opened(data_dir / "deeper" / "down") as postgres:
+            assert await ask(postgres.url, "SELECT 1") == 1
+    finally:
+        os.umask(before)
+    expected = 0o711 if is_root() else 0o700
+    assert [expected] * 2 == [path.stat().st_mode & 0o777 for path in (data_dir, data_dir / "deeper")]
+
+
 @linux_only
 async def test_environment_is_not_passed_on(made_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens live in the daemon's environment; PG* variables of the user's would bend the server."""
@@ -487,6 +499,12 @@ async def test_cluster_without_version_is_not_made_anew(data_dir: Path) -> None:
 async def test_file_in_place_of_the_directory_is_refused(data_dir: Path) -> None:
     """A path that was mistaken."""
     data_dir.write_text("")
+    assert f"{data_dir} is not a directory: give another [database] data_dir" == await refusal(data_dir)
+
+
+async def test_broken_link_in_place_of_the_directory_is_refused(data_dir: Path) -> None:
+    """It seems not to be there, and cannot be made."""
+    data_dir.symlink_to(data_dir.parent / "gone")
     assert f"{data_dir} is not a directory: give another [database] data_dir" == await refusal(data_dir)
 
 
