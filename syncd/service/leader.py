@@ -5,6 +5,7 @@ who dispatches, not whose data is right: a leader that lost its connection unawa
 the fence on each token's row is what makes those harmless.
 """
 
+import contextlib
 from typing import Any
 
 import asyncpg
@@ -53,7 +54,8 @@ class Leader:
         return self._leads
 
     async def resign(self) -> None:
-        """Give the lock back."""
+        """Give the lock back; if the server does not answer, it will notice that we are gone."""
         connection, self._connection, self._leads = self._connection, None, False
         if connection is not None:
-            connection.terminate()
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close(timeout=1.0)

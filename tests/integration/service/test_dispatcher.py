@@ -1,0 +1,126 @@
+"""Whose turn it is, with a real token table; the pulls themselves are stand-ins that end when told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from syncd.postgres.pool import open_pool
+from syncd.postgres.store import Store
+from syncd.service.dispatcher import LocalDispatcher
+from syncd.service.runtime import Runtime
+from syncd.sync.pull import Subject
+
+HOUR = timedelta(hours=1)
+
+
+class Pulls:
+    """Stands in for a runtime: pulls begin, and end when the test says so."""
+
+    def __init__(self, store: Store, names: list[str]) -> None:
+        self.store = store
+        self.subjects = {name: Subject(name, "x") for name in names}
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+        self.gate = asyncio.Event()
+
+    async def pull(self, name: str) -> None:
+        self.begun.append(name)
+        try:
+            await self.gate.wait()
+            begun = await self.store.begin(name, timeout=HOUR, full_every=HOUR)
+            await self.store.finish_unchanged(begun, 1, None)
+        finally:
+            self.ended.append(name)
+
+
+@pytest.fixture
+async def store(migrated_url: str) -> AsyncIterator[Store]:
+    pool = await open_pool(migrated_url, size=4, connect_timeout_s=10)
+    yield Store(pool, "here")
+    await pool.close()
+
+
+async def dispatcher_of(store: Store, names: list[str], limit: int) -> tuple[LocalDispatcher, Pulls]:
+    await store.register([(name, rank, HOUR) for rank, name in enumerate(names)])
+    pulls = Pulls(store, names)
+    return LocalDispatcher(cast("Runtime", pulls), limit), pulls
+
+
+async def settle() -> None:
+    """Let tasks that can go on go on."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_every_due_token_is_pulled_once(store: Store) -> None:
+    """And not again before its interval is over."""
+    dispatcher, pulls = await dispatcher_of(store, ["a", "b"], 10)
+    pulls.gate.set()
+    await dispatcher.dispatch()
+    await dispatcher.drain()
+    await dispatcher.dispatch()
+    assert (sorted(pulls.begun), dispatcher.in_flight) == (["a", "b"], 0)
+
+
+async def test_no_more_than_the_limit_at_once(store: Store) -> None:
+    """The rest waits for room, without being forgotten."""
+    names = [f"t{n}" for n in range(7)]
+    dispatcher, pulls = await dispatcher_of(store, names, 3)
+    await dispatcher.dispatch()
+    await settle()
+    await dispatcher.dispatch()
+    assert (len(pulls.begun), dispatcher.in_flight) == (3, 3)
+    pulls.gate.set()
+    for _ in names:
+        await dispatcher.drain()
+        await dispatcher.dispatch()
+    await dispatcher.drain()
+    assert sorted(pulls.begun) == names
+
+
+async def test_two_pulls_of_one_token_never_overlap(store: Store) -> None:
+    """However often it comes due meanwhile."""
+    dispatcher, pulls = await dispatcher_of(store, ["a"], 10)
+    for _ in range(3):
+        await dispatcher.dispatch()
+        await settle()
+    assert pulls.begun == ["a"]
+    pulls.gate.set()
+    await dispatcher.drain()
+
+
+async def test_a_shutdown_rolls_back_what_does_not_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its time to end well is over."""
+    monkeypatch.setattr("syncd.service.dispatcher.DRAIN_S", 0.01)
+    dispatcher, pulls = await dispatcher_of(store, ["a", "b"], 10)
+    await dispatcher.dispatch()
+    await settle()
+    assert await dispatcher.drain() == 2
+    assert sorted(pulls.ended) == ["a", "b"]
+
+
+async def test_a_token_that_is_not_ours_is_left_alone(store: Store) -> None:
+    """Another configuration may share the database."""
+    dispatcher, pulls = await dispatcher_of(store, ["a", "b"], 10)
+    del pulls.subjects["b"]
+    pulls.gate.set()
+    await dispatcher.dispatch()
+    await dispatcher.drain()
+    assert pulls.begun == ["a"]
+
+
+async def test_due_times_stay_on_their_grid(store: Store) -> None:
+    """After a long pause a token is pulled once, not once per missed turn, and its phase is kept."""
+    await store.register([("a", 0, timedelta(minutes=5))])
+    async with store.connection() as connection:
+        await connection.execute("UPDATE syncd.tokens SET next_due_at = now() - interval '3 hours 1 minute'")
+        before: Any = await connection.fetchval("SELECT next_due_at FROM syncd.tokens")
+    begun = await store.begin("a", timeout=HOUR, full_every=HOUR)
+    due = await store.finish_unchanged(begun, 1, None)
+    assert due is not None
+    assert (due - before) % timedelta(minutes=5) == timedelta(0)
+    assert timedelta(hours=3, minutes=1) < due - before <= timedelta(hours=3, minutes=6)
+    assert await store.due([], 10) == []
