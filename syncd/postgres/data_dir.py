@@ -46,8 +46,8 @@ class DataDir:
             for place in reversed(missing):
                 place.mkdir(mode=mode, exist_ok=True)
                 place.chmod(mode)  # whatever the umask took away
-        except FileExistsError:
-            raise DatabaseUnusable(f"{place} is not a directory: give another [database] data_dir") from None
+        except FileExistsError as error:
+            raise DatabaseUnusable(f"{error.filename} is not a directory: give another [database] data_dir") from None
         if not self.path.is_dir():
             raise DatabaseUnusable(f"{self.path} is not a directory: give another [database] data_dir")
         if (self.path / "PG_VERSION").exists():
