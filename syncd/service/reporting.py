@@ -86,7 +86,7 @@ class Reporter:
             self.log.emit(events.TOKEN_RECOVERED, token)
 
     def _explain_records(self, report: PullReport) -> None:
-        base = {"syncd.token.id": report.token, "syncd.pull.id": report.pull_id}
+        base = {"syncd.token.id": report.token, "syncd.pull.id": _pull_id(report)}
         for workspace_id, resource, reason in report.incomplete:
             self.log.emit(
                 events.SNAPSHOT_INCOMPLETE,
@@ -109,7 +109,7 @@ def pull_fields(report: PullReport, clock: Clock) -> dict[str, Any]:
         "event.outcome": "success" if report.is_fresh else "failure",
         "event.duration": round(report.duration_s * 1e9),
         "syncd.token.id": report.token,
-        "syncd.pull.id": report.pull_id,
+        "syncd.pull.id": _pull_id(report),
         "syncd.pull.result": report.result,
         "syncd.pull.reason": report.reason or None,
         "syncd.pull.full": report.full,
@@ -137,3 +137,8 @@ def _count_fields(resource: str, counts: Counts) -> dict[str, Any]:
 
 def _record_id(key: str) -> dict[str, Any]:
     return {"syncd.record.id": int(key)} if key.isdecimal() else {}
+
+
+def _pull_id(report: PullReport) -> str | None:
+    """`_pull_id` of the rows, as a word: the catalogue's ids are names, not amounts."""
+    return None if report.pull_id is None else str(report.pull_id)
