@@ -4,6 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+from pydantic_settings import InitSettingsSource
+
+from syncd.config import Database, Written, load_settings
 
 TOKEN = '[[tokens]]\nname = "acme"\ntoken_env = "T"\n'
 ENVIRON = {"T": "abc"}
@@ -159,8 +163,6 @@ def test_a_file_that_is_no_text_is_refused(problems: Callable[..., list[str]], t
 
 def test_a_directory_instead_of_a_file_is_refused(tmp_path: Path) -> None:
     """As happens when a container mounts a file that does not exist."""
-    from syncd.config import load_settings
-
     with pytest.raises(Exception, match=r"cannot be read \(is a directory\)"):
         load_settings(tmp_path, ENVIRON)
 
@@ -232,6 +234,15 @@ def test_a_mistake_in_tokens_of_the_environment_is_one_line(
     assert [f"environment: SYNCD_TOKENS: {expected}"] == problems(TOKEN, ENVIRON | {"SYNCD_TOKENS": value})
 
 
+def test_even_the_validator_s_own_error_shows_no_value() -> None:
+    """Should it ever reach a traceback."""
+    for model in (Database, Written):
+        values = {"url": "mysql://u:canary@h"} if model is Database else {"database": {"pool_size": "canary"}}
+        with pytest.raises(ValidationError) as caught:
+            _ = Written(InitSettingsSource(Written, values)) if model is Written else Database.model_validate(values)
+        assert "canary" not in f"{caught.value} {caught.value!r}"
+
+
 def test_all_mistakes_are_listed_at_once(problems: Callable[..., list[str]]) -> None:
     """Of every kind: names of variables, keys, values, secrets."""
     text = '[database]\nulr = 1\npool_size = 0\n[[tokens]]\nname = "a b"\n[[tokens]]\nname = "c"\ntoken_env = "GONE"'
@@ -266,8 +277,6 @@ def test_the_base_url_ends_before_the_api(load: Callable[..., object], written: 
 
 
 def _load_bytes(tmp_path: Path, content: bytes) -> None:
-    from syncd.config import load_settings
-
     path = tmp_path / "other.toml"
     path.write_bytes(content)
     load_settings(path, ENVIRON)

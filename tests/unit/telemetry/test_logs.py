@@ -107,27 +107,42 @@ def test_an_error_that_we_raise_on_purpose_has_no_trace(capture: Callable[..., A
     assert "error.stack_trace" in unexpected
 
 
+def test_a_trace_shows_no_local_variables(capture: Callable[..., Any]) -> None:
+    """Not even those that nobody registered as secret: a token is in some variable of every frame."""
+    captured = capture()
+    try:
+        local = "deretsigernu-yranac"[::-1]  # not to stand in any source line
+        raise RuntimeError(len(local))
+    except RuntimeError as error:
+        captured.log.emit(events.PULL_FINISH, error=error)
+        logging.getLogger("asyncpg").exception("x")
+    assert "canary-unregistered" not in captured.text
+    assert captured.text.count("RuntimeError: 19") == 2
+
+
 def test_a_very_deep_trace_is_cut_at_its_old_end(capture: Callable[..., Any]) -> None:
     """The last frames tell where it broke."""
 
-    def sink(depth: int) -> int:
-        return sink(depth - 1) + (depth and 1 if depth else 1 // depth)
-
     def dive(depth: int) -> None:
-        other(depth)
+        climb(depth)
 
-    def other(depth: int) -> None:
+    def climb(depth: int) -> None:
         if depth:
             dive(depth - 1)
-        raise ValueError("at the bottom")
+        else:
+            bottom()
+
+    def bottom() -> None:
+        raise ValueError("too deep")
 
     captured = capture()
-    with pytest.raises(ValueError, match="bottom") as caught:
+    with pytest.raises(ValueError, match="deep") as caught:
         dive(100)
     captured.log.emit(events.PULL_FINISH, error=caught.value)
     trace = captured.lines[0]["error.stack_trace"]
     assert trace.count("File ") == 30
-    assert trace.endswith("ValueError: at the bottom")
+    assert "in bottom" in trace
+    assert trace.endswith("ValueError: too deep")
 
 
 def test_lines_within_a_pull_carry_its_id(capture: Callable[..., Any]) -> None:
@@ -178,6 +193,27 @@ def test_libraries_are_heard_from_warning_on(capture: Callable[..., Any], level:
     library.warning("x")
     library.error("x")
     assert " ".join(line["log.level"] for line in captured.lines) == written
+
+
+@pytest.mark.parametrize(("number", "level"), [(31, "warning"), (45, "error"), (50, "fatal"), (70, "fatal")])
+def test_levels_that_libraries_invent_become_the_one_below(
+    capture: Callable[..., Any], number: int, level: str
+) -> None:
+    """Lines have five levels."""
+    captured = capture()
+    logging.getLogger("asyncpg").log(number, "x")
+    assert [line["log.level"] for line in captured.lines] == [level]
+
+
+def test_a_password_that_is_one_of_our_words_leaves_the_names_alone(capture: Callable[..., Any]) -> None:
+    """Or a weak password would blind everyone who watches."""
+    captured = capture()
+    captured.log.redactor.add_secret("finish")
+    captured.log.redactor.add_secret("client")
+    captured.log.emit(events.PULL_FINISH, {"syncd.client.fetched": 1, "syncd.resource": "client"})
+    (line,) = captured.lines
+    assert (line["event.action"], line["syncd.resource"]) == ("syncd.pull.finish", "client")
+    assert line["syncd.client.fetched"] == 1
 
 
 def test_a_line_that_cannot_be_made_is_replaced(capture: Callable[..., Any]) -> None:
@@ -255,9 +291,16 @@ def test_a_second_log_takes_the_place_of_the_first(capture: Callable[..., Any]) 
     first.log.close()
     logging.getLogger("asyncpg").error("x")
     assert len(second.lines) == 3
-    second.log.close()
-    logging.getLogger("asyncpg").error("x")
-    assert len(second.lines) == 3
+
+
+def test_a_closed_log_leaves_nothing_behind(capture: Callable[..., Any]) -> None:
+    """Libraries then log as Python has it."""
+    captured = capture(level="debug")
+    captured.log.close()
+    captured.log.emit(events.START)
+    assert not captured.text
+    assert logging.getLogger().handlers == []
+    assert logging.getLogger().level == logging.WARNING
 
 
 def test_auto_is_console_on_a_terminal_and_json_elsewhere(capture: Callable[..., Any]) -> None:

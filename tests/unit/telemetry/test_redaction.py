@@ -246,6 +246,27 @@ def test_long_text_is_cut_and_a_secret_across_the_cut_does_not_show(redactor: Re
     assert set(redactor.text(many).split()) == {"***", "…"} or "can" not in redactor.text(many)
 
 
+def test_text_just_behind_the_cut_does_not_come_back(redactor: Redactor) -> None:
+    """What is searched and not shown stays so."""
+    assert redactor.text("x" * MAX_TEXT_CHARS + f"tail {SECRET} tail") == "x" * MAX_TEXT_CHARS + "…"
+
+
+def test_a_secret_within_something_secret_is_blanked_with_it(redactor: Redactor) -> None:
+    """The rest behind the inner one as well."""
+    redactor.add_secret("inner-secret")
+    assert redactor.text("password=outer-inner-secret-outer x") == "password=*** x"
+
+
+@pytest.mark.parametrize("secret", ["secret-7'8", 'secret-7"8', "secret-7\\8", "secret-7'\"\\8"])
+def test_a_literal_within_a_literal_is_blanked(secret: str) -> None:
+    """Libraries put a repr into a message, and log the repr of that message's dict."""
+    redactor = Redactor()
+    redactor.add_secret(secret)
+    for mixed in (f"{secret}", f"' {secret}", f"' \" {secret}", f"{secret!r}", f"{secret!r} ' \""):
+        for text in (repr(mixed), repr({"x": mixed}), json.dumps(mixed), json.dumps(repr(mixed)), repr([repr(mixed)])):
+            assert "secret-7" not in redactor.text(text), text
+
+
 def test_redaction_is_stable(redactor: Redactor) -> None:
     """A line that is redacted twice reads the same."""
     for text in (f"a {SECRET} b", "password=x", "https://a:b@h", f"Basic {b64(SECRET)}", "{'api_token': 'x'}"):
