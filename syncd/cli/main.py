@@ -51,9 +51,16 @@ def cli(context: click.Context, config: Path | None) -> None:
 def main() -> None:
     """The entry point. Exit codes: 0 all well, 1 a token failed, 2 usage or configuration, 3 database."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="syncd", standalone_mode=False)
     except click.exceptions.Abort:
         code = 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = error.exit_code
+    except click.UsageError as error:
+        place = error.ctx.command_path if error.ctx else "syncd"
+        click.echo(f"syncd: {error.format_message().rstrip('.')}; see `{place} --help`", err=True)
+        code = error.exit_code
     except click.ClickException as error:
         error.show()
         code = error.exit_code
