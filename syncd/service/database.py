@@ -79,7 +79,8 @@ async def _connect(settings: Settings, url: str, log: Log, *, patient: bool) -> 
     timeout_s = settings.database.connect_timeout.total_seconds()
 
     def report(state: tenacity.RetryCallState) -> None:
-        if state.attempt_number == 1 and state.outcome is not None:
+        # A command that gives up says so itself, once; only of a daemon would nobody know that it waits.
+        if patient and state.attempt_number == 1 and state.outcome is not None:
             log.emit(events.DB_UNAVAILABLE, {"syncd.attempts": 1}, error=state.outcome.exception())
 
     retrying = tenacity.AsyncRetrying(
@@ -89,10 +90,14 @@ async def _connect(settings: Settings, url: str, log: Log, *, patient: bool) -> 
         before_sleep=report,
         reraise=True,
     )
-    pool: asyncpg.Pool[Any] = await retrying(
-        open_pool, url, size=settings.database.pool_size, connect_timeout_s=timeout_s
-    )
-    if retrying.statistics.get("attempt_number", 1) > 1:
+    try:
+        pool: asyncpg.Pool[Any] = await retrying(
+            open_pool, url, size=settings.database.pool_size, connect_timeout_s=timeout_s
+        )
+    except DatabaseUnavailable as error:
+        advice = f"gave up after {timeout_s:g} s; start it, or mend [database] url"
+        raise DatabaseUnavailable(f"{error}; {advice}") from None
+    if patient and retrying.statistics.get("attempt_number", 1) > 1:
         log.emit(events.DB_RECOVERED, {"syncd.attempts": retrying.statistics["attempt_number"]})
     return pool
 
