@@ -18,6 +18,7 @@ token, a password, a response body or a row.
     └── Unforeseen            ours: a bug, with the exception as its cause
 """
 
+import os
 from collections.abc import Sequence
 
 
@@ -93,3 +94,9 @@ class FencedOut(SyncdError):
 
 class Unforeseen(SyncdError):
     """An exception that nothing in the design explains; it is `__cause__`. One token's pull ends, the others go on."""
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says of *error*, without what libraries put around it: "address already in use"."""
+    known = error.errno is not None and error.errno > 0  # of failed look-ups it is negative, with a text of its own
+    return (os.strerror(error.errno or 0) if known else error.strerror or type(error).__name__).lower()

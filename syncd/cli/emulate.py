@@ -13,7 +13,7 @@ from syncd.emulator import seed as seeds
 from syncd.emulator.life import live
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator, announcement
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, reason_of
 
 
 @click.command("emulate")
@@ -57,8 +57,7 @@ async def _serve(world: World, host: str, port: int, live_s: float | None, *, as
         emulator = Emulator(world, host=host, port=port)
         await emulator.start()
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError([f"--host {host} --port {port}: {reason}; choose another one"]) from None
+        raise ConfigError([f"--host {host} --port {port}: {reason_of(error)}; choose another one"]) from None
     try:
         facts = announcement(world, emulator.url)
         tokens = " ".join(f"{name}={token}" for name, token in world.tokens.items())

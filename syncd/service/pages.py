@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from syncd.errors import ConfigError, DatabaseError
+from syncd.errors import ConfigError, DatabaseError, reason_of
 from syncd.postgres.store import Store
 from syncd.telemetry.metrics import CONTENT_TYPE, Metrics
 
@@ -29,8 +29,7 @@ async def serve_pages(listen: tuple[str, int] | None, store: Store, metrics: Met
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            problem = f"[service] listen = {host}:{port}: {reason}; free the port or choose another one"
+            problem = f"[service] listen = {host}:{port}: {reason_of(error)}; free the port or choose another one"
             raise ConfigError([problem]) from None
         yield
     finally:
