@@ -9,7 +9,7 @@ from rich.table import Table
 
 from syncd import config
 from syncd.cli.setup import plain_reporter, run_async
-from syncd.cli.tables import pulls_table
+from syncd.cli.tables import pulls_summary
 from syncd.clock import Clock
 from syncd.service.demo import Outcome, Stage, sample_query, show, show_once
 
@@ -27,7 +27,7 @@ def command(context: click.Context, once: bool) -> None:
     reporter = plain_reporter(config.Log(level="warning"), sys.stderr, clock)
     stages: list[Stage] = []
     outcome = run_async(reporter, show_once(reporter, clock, stages.append))
-    console.print(pulls_table(outcome.reports))
+    console.print(pulls_summary(outcome.reports))
     console.print(_answer(outcome))
     _announce(console, stages[0], running=False)
     context.exit(0 if all(report.is_fresh for report in outcome.reports) else 1)

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
 
 from syncd.cli.setup import open_reporter, run_async, settings_of
-from syncd.cli.tables import status_table
+from syncd.cli.tables import result_console, status_table
 from syncd.clock import Clock
 from syncd.service.inspection import read_status
 
@@ -25,7 +24,7 @@ def command(context: click.Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"tokens": rows}, default=_plain))
     else:
-        Console().print(status_table(rows))
+        result_console().print(status_table(rows))
 
 
 def _plain(value: Any) -> str:

@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from syncd.service.reporting import explain
 from syncd.sync.report import PullReport
 
+UNBROKEN_CHARS = 1000
 _COLOURS = {"failed": "red", "partial": "yellow", "changed": "green", "unchanged": "green", "ok": "green"}
 
 
@@ -34,19 +37,30 @@ def pulling(console: Console, total: int) -> Iterator[Callable[[PullReport], Non
         yield advance
 
 
-def pulls_table(reports: Sequence[PullReport], most: int = 50) -> Table:
-    """One line per token: failures first, then the rest as configured; `most` lines and a total."""
+def result_console() -> Console:
+    """stdout; where that is no terminal, so wide that nothing has to be broken or cut."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=UNBROKEN_CHARS)
+
+
+def pulls_summary(reports: Sequence[PullReport], most: int = 50) -> Group:
+    """One line per token: failures first, then the rest as configured; `most` lines and a total, then the reasons."""
+    shown = sorted(reports, key=lambda report: report.is_fresh)[:most]
+    reasons = [f"{report.token}: {explain(report.error)}" for report in shown if report.error]
+    return Group(_pulls_table(shown, reports), *map(Text, reasons))
+
+
+def _pulls_table(shown: Sequence[PullReport], reports: Sequence[PullReport]) -> Table:
     table = Table(title="Pulls", title_justify="left")
     for heading in ("token", "result"):
         table.add_column(heading)
     for heading in ("rows", "new", "updated", "put aside", "requests", "seconds"):
         table.add_column(heading, justify="right")
-    shown = sorted(reports, key=lambda report: report.is_fresh)
-    for report in shown[:most]:
+    for report in shown:
         table.add_row(escape(report.token), _coloured(report.result, _result(report)), *_numbers([report]))
     if len(reports) > 1:
         table.add_section()
-        hidden = f" ({len(reports) - most} not shown)" if len(reports) > most else ""
+        hidden = f" ({len(reports) - len(shown)} not shown)" if len(reports) > len(shown) else ""
         table.add_row(f"{len(reports)} tokens{hidden}", "", *_numbers(reports))
     return table
 
@@ -59,7 +73,7 @@ def pulls_json(reports: Sequence[PullReport]) -> str:
                 "token": report.token,
                 "result": report.result,
                 "reason": report.reason or None,
-                "error": str(report.error) if report.error else None,
+                "error": explain(report.error) if report.error else None,
                 "workspaces": report.workspaces,
                 "rows": report.row_count,
                 "inserted": report.clients.inserted + report.projects.inserted,
@@ -76,9 +90,12 @@ def pulls_json(reports: Sequence[PullReport]) -> str:
 def status_table(rows: Sequence[dict[str, Any]]) -> Table:
     """The columns of toggl.sync_status that fit a terminal."""
     table = Table(title="Tokens", title_justify="left")
-    for heading in ("token", "status", "fresh as of", "next pull", "what to do"):
-        table.add_column(heading)
-    for heading in ("rows", "held", "quarantined"):
+    for heading in ("token", "status"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("fresh as of", "next pull"):
+        table.add_column(heading, min_width=len("2024-05-06"))
+    table.add_column("what to do", overflow="fold")
+    for heading in ("rows", "held", "put aside"):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
@@ -106,7 +123,7 @@ def _numbers(reports: Sequence[PullReport]) -> list[str]:
 
 
 def _result(report: PullReport) -> str:
-    return f"{report.result}: {report.error or report.reason}" if report.error or report.reason else report.result
+    return f"{report.result}: {report.reason.replace('_', ' ')}" if report.reason else report.result
 
 
 def _coloured(key: str, text: str) -> str:

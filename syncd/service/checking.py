@@ -7,7 +7,7 @@ from syncd.config import Settings
 from syncd.errors import DatabaseError, TogglError
 from syncd.postgres.migrate import pending
 from syncd.service.database import database_url, open_store
-from syncd.service.reporting import Reporter
+from syncd.service.reporting import Reporter, explain
 from syncd.service.runtime import DIALECTS
 from syncd.toggl.client import Toggl, open_session
 from syncd.toggl.dialect import Cost, ListingPlan
@@ -61,7 +61,7 @@ async def _check_token(settings: Settings, toggl: Toggl, reporter: Reporter, tok
     try:
         cost = await conversation.converse(dialect.price(plan))
     except TogglError as error:
-        return Finding(subject, str(error), error.exit_code)
+        return Finding(subject, explain(error), error.exit_code)
     quota_remaining = conversation.traffic.quota_remaining
     return Finding(subject, describe_cost(cost, settings.toggl.requests_per_second, quota_remaining))
 

@@ -4,7 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 from syncd.clock import Clock
-from syncd.errors import QuotaExhausted, RateLimited, TogglError, TokenRejected, Unforeseen
+from syncd.errors import (
+    QuotaExhausted,
+    RateLimited,
+    SyncdError,
+    TogglError,
+    TogglUnavailable,
+    TokenRejected,
+    Unforeseen,
+)
+from syncd.sync.consequences import consequence
 from syncd.sync.report import Counts, PullReport
 from syncd.telemetry import events
 from syncd.telemetry.events import Level
@@ -99,6 +108,14 @@ class Reporter:
             )
         for resource, key in report.released[:LINES_PER_PULL]:
             self.log.emit(events.RECORD_RELEASED, {**base, "syncd.resource": resource, **_record_id(key)})
+
+
+def explain(error: SyncdError) -> str:
+    """What went wrong with a pull, and what a person can do about it."""
+    action = consequence(error, failures=0).action
+    if action is None and isinstance(error, TogglUnavailable):
+        action = "check [toggl] base_url, or try again later"
+    return f"{error}; {action}" if action else str(error)
 
 
 def pull_fields(report: PullReport, clock: Clock) -> dict[str, Any]:
