@@ -69,5 +69,5 @@ async def pull_all(
 
 
 def _held_report(name: str, wait_s: float) -> PullReport:
-    error = RateLimited(f"Toggl asked to wait; next request in {wait_s:.0f} s", retry_after_s=wait_s)
+    error = RateLimited("Toggl asked to wait", retry_after_s=wait_s)
     return PullReport(name, reason="parked", error=error)

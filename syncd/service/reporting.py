@@ -113,8 +113,10 @@ class Reporter:
 def explain(error: SyncdError) -> str:
     """What went wrong with a pull, and what a person can do about it."""
     action = consequence(error, failures=0).action
-    if action is None and isinstance(error, TogglUnavailable):
+    if isinstance(error, TogglUnavailable):
         action = "check [toggl] base_url, or try again later"
+    elif isinstance(error, RateLimited):
+        action = f"next request in {error.retry_after_s:.0f} s"
     return f"{error}; {action}" if action else str(error)
 
 
