@@ -1,0 +1,65 @@
+"""What the tests of the commands share: the canaries, the database as the test sees it, the time at the source."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+CANARY_TOKEN = "canary-7f3b9~token+of/t0"
+CANARY_PASSWORD = "canary 7f3b9:p@ss/word?%41"
+ROLE = "canary"
+"""The role that has this password."""
+
+
+class Mirror:
+    """A database of the test's own. Commands get `url`, with a password to keep; the test looks in as superuser."""
+
+    def __init__(self, url: str, admin_url: str) -> None:
+        self.url = url
+        self._admin_url = admin_url
+
+    async def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """What a query says."""
+        async with self._connection() as connection:
+            return [tuple(row) for row in await connection.fetch(query, *arguments)]
+
+    async def do(self, statement: str) -> None:
+        """Change something behind syncd's back."""
+        async with self._connection() as connection:
+            await connection.execute(statement)
+
+    async def marks(self) -> dict[tuple[str, int], str]:
+        """(table, id) -> the transaction that wrote the row last."""
+        tables = ("workspaces", "clients", "projects")
+        queries = [f"SELECT '{table}', id, xmin::text FROM toggl.{table}" for table in tables]
+        return {(table, id_): mark for table, id_, mark in await self.rows(" UNION ALL ".join(queries))}
+
+    async def text(self) -> str:
+        """Every row of every table of ours, as text."""
+        tables = await self.rows("SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('toggl', 'syncd')")
+        rows = [await self.rows(f"SELECT t::text FROM {schema}.{table} t") for schema, table in tables]
+        return "\n".join(row for of_table in rows for (row,) in of_table)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        connection = await asyncpg.connect(self._admin_url, ssl=False)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+class Calendar:
+    """The present at the source: it moves only when told to."""
+
+    def __init__(self) -> None:
+        self.present = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.present
+
+    def pass_time(self) -> None:
+        """A minute later."""
+        self.present += timedelta(minutes=1)
