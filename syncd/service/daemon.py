@@ -60,8 +60,32 @@ class Daemon:
             OSError: [service] listen cannot be had.
         """
         started = self._clock.monotonic()
-        settings, log = self._settings, self._log
-        log.emit(
+        in_flight = 0
+        async with self._signals(), AsyncExitStack() as stack:
+            self._log_start()
+            opening = asyncio.create_task(self._open(stack))
+            stopping = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if opening.done():
+                in_flight = await self._serve(*opening.result())
+            else:  # told to stop while the database was still away
+                self._log_stop(in_flight)
+                opening.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await opening
+        self._log.emit(
+            events.STOP_FINISH,
+            {
+                "event.duration": round((self._clock.monotonic() - started) * 1e9),
+                "syncd.in_flight": in_flight,
+                "syncd.exit_code": 0,
+            },
+        )
+
+    def _log_start(self) -> None:
+        settings = self._settings
+        self._log.emit(
             events.START,
             {
                 "syncd.config.source": settings.source,
@@ -71,32 +95,17 @@ class Daemon:
                 "syncd.python_version": sys.version.split()[0],
             },
         )
-        in_flight = 0
-        async with self._signals(), AsyncExitStack() as stack:
-            url = await stack.enter_async_context(database_url(settings, exclusive=True))
-            opening = asyncio.create_task(self._open(stack, url))
-            stopping = asyncio.create_task(self._stop.wait())
-            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            if not opening.done():  # told to stop while the database was still away
-                opening.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await opening
-            else:
-                in_flight = await self._serve(opening.result(), url)
-        log.emit(
-            events.STOP_FINISH,
-            {
-                "event.duration": round((self._clock.monotonic() - started) * 1e9),
-                "syncd.in_flight": in_flight,
-                "syncd.exit_code": 0,
-            },
-        )
 
-    async def _open(self, stack: AsyncExitStack, url: str) -> Runtime:
-        return await stack.enter_async_context(
-            open_runtime(self._settings, url, self._reporter, self._clock, patient=True)
-        )
+    def _log_stop(self, in_flight: int) -> None:
+        name = self._signal.name if self._signal else None
+        self._log.emit(events.STOP_BEGIN, {"syncd.signal": name, "syncd.in_flight": in_flight})
+
+    async def _open(self, stack: AsyncExitStack) -> tuple[Runtime, str]:
+        """Everything that may have to wait: for another owner of the data directory, or for the database."""
+        settings = self._settings
+        url = await stack.enter_async_context(database_url(settings, exclusive=True))
+        runtime = open_runtime(settings, url, self._reporter, self._clock, patient=True)
+        return await stack.enter_async_context(runtime), url
 
     async def _serve(self, runtime: Runtime, url: str) -> int:
         """Dispatch until told to stop; how many pulls had to be rolled back."""
@@ -114,13 +123,7 @@ class Daemon:
                         await self._turn(leader, dispatcher)
             finally:
                 beating.cancel()
-                self._log.emit(
-                    events.STOP_BEGIN,
-                    {
-                        "syncd.signal": self._signal.name if self._signal else None,
-                        "syncd.in_flight": dispatcher.in_flight,
-                    },
-                )
+                self._log_stop(dispatcher.in_flight)
                 rolled_back = await dispatcher.drain()
                 await leader.resign()
         return rolled_back
