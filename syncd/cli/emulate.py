@@ -17,8 +17,8 @@ from syncd.errors import ConfigError, reason_of
 
 
 @click.command("emulate")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.option("--seed", default=1, show_default=True, help="Equal seeds and sizes give equal data.")
 @click.option("--tokens", default=1, show_default=True, type=click.IntRange(1), help="Users, each with an account.")
 @click.option("--workspaces", default=1, show_default=True, type=click.IntRange(1), help="Per token.")
