@@ -53,6 +53,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
 
 
 async def _serve(world: World, host: str, port: int, live_s: float | None, *, as_json: bool) -> None:
+    stopped = _set_by_signals()  # before anybody can know that we are here
     try:
         emulator = Emulator(world, host=host, port=port)
         await emulator.start()
@@ -63,17 +64,21 @@ async def _serve(world: World, host: str, port: int, live_s: float | None, *, as
         tokens = " ".join(f"{name}={token}" for name, token in world.tokens.items())
         click.echo(json.dumps(facts) if as_json else f"Toggl emulator (v8) at {emulator.url}  tokens: {tokens}")
         sys.stdout.flush()
-        await _live_on(world, live_s)
+        await _live_on(world, live_s, stopped)
     finally:
         await emulator.stop()
 
 
-async def _live_on(world: World, live_s: float | None) -> None:
-    """Until SIGTERM or Ctrl-C; with `live_s` the data changes meanwhile."""
+def _set_by_signals() -> asyncio.Event:
+    """An event that SIGTERM and Ctrl-C set."""
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def _live_on(world: World, live_s: float | None, stopped: asyncio.Event) -> None:
+    """Until `stopped`; with `live_s` the data changes meanwhile."""
     rng = fresh_rng()
     while not stopped.is_set():
         with contextlib.suppress(TimeoutError):
