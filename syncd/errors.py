@@ -15,6 +15,7 @@ token, a password, a response body or a row.
     │   ├── TogglUnavailable        transport or 5xx, after all retries
     │   └── ContractChanged         an answer that this dialect cannot read
     ├── FencedOut             a later pull of the same token took over; nothing was written
+    ├── InvariantViolated     ours: a self-check failed and the transaction was rolled back
     └── Unforeseen            ours: a bug, with the exception as its cause
 """
 
@@ -45,7 +46,11 @@ class DatabaseError(SyncdError):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """No connection, or it broke: worth trying again later."""
+    """No connection, or it broke: worth trying again later. `sqlstate` where the server said one."""
+
+    def __init__(self, message: str, *, sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
 
 
 class DatabaseUnusable(DatabaseError):
@@ -90,6 +95,19 @@ class ContractChanged(TogglError):
 
 class FencedOut(SyncdError):
     """Another pull of the same token began later. It owns the truth now; this one wrote nothing more."""
+
+
+class InvariantViolated(SyncdError):
+    """The database did not do what the plan said; everything of this transaction was rolled back.
+
+    `name` of the rule; `expected` and `found` as counts.
+    """
+
+    def __init__(self, name: str, expected: int, found: int) -> None:
+        super().__init__(f"{name}: expected {expected}, found {found}; rolled back")
+        self.name = name
+        self.expected = expected
+        self.found = found
 
 
 class Unforeseen(SyncdError):

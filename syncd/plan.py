@@ -1,23 +1,29 @@
 """What a pull must change: pure data, made by the decisions of `syncd.sync`, carried out by `syncd.postgres`."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Generic, Literal
 
 import msgspec
 
-from syncd.records import Client, Project, R, Reject, Stored, Strategy, Workspace
+from syncd.records import Client, Project, R, Resource, Stored, Strategy, Workspace
 
 Change = Literal["insert", "update", "reappear", "volatile"]
 """`insert` of a record that has a row fills a stub; `volatile` writes the row without a new version."""
 
 
 class Diff(msgspec.Struct, Generic[R], frozen=True):
-    """What must change in one scope. `inserts` have no row yet; `changes` replace the content of one. Both by id."""
+    """What must change in one scope. `inserts` have no row yet; `changes` replace the content of one. Both by id.
+
+    `stale`: records older than their rows, left alone. `restored`: ids among `changes` that go back in time, because
+    the source was restored.
+    """
 
     inserts: list[R]
     changes: list[tuple[R, Change]]
     unchanged: int
-    stale: int
+    stale: list[R]
+    restored: list[int] = []
 
     def count(self, change: Change) -> int:
         """Rows with this change; `insert` counts filled stubs too."""
@@ -28,31 +34,101 @@ class Diff(msgspec.Struct, Generic[R], frozen=True):
         return not self.inserts and not self.changes
 
 
-class Scope(msgspec.Struct, frozen=True):
-    """A scope as stored: the ids it showed last, and those it showed once and then lacked. Both ascending, disjoint."""
+class Cohort(msgspec.Struct, frozen=True):
+    """Ids that went missing from a scope together, ascending.
 
-    strategy: Strategy
+    `count` complete snapshots lacked them, the first began at `since`, the last at `last`. `is_proven`: the source
+    itself called them deleted.
+    """
+
     ids: list[int]
-    absent_ids: list[int]
+    since: datetime
+    last: datetime
+    count: int
+    is_proven: bool = False
+
+
+class Regression(msgspec.Struct, frozen=True):
+    """A record that came older than its row. `count` complete snapshots in a row showed exactly this `digest`."""
+
+    digest: str
+    count: int
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """A scope as stored: the ids it showed last, ascending, and those it showed once and then lacked.
+
+    `is_admin` of the token in this workspace. `regressions` by id, as text, for JSON has no other keys.
+    """
+
+    is_admin: bool
+    strategy: Strategy | Literal[""]
+    ids: list[int]
+    absent: list[Cohort] = []
+    regressions: dict[str, Regression] = {}
+    held_hash: str | None = None
+
+
+class Viewer(msgspec.Struct, frozen=True):
+    """Another token that sees the same workspace and can be trusted to: its rank, best first, and what it saw last."""
+
+    token: str
+    is_admin: bool
+    rank: int
+    ids: frozenset[int]
 
 
 class StoredScope(msgspec.Struct, Generic[R], frozen=True):
-    """What PostgreSQL holds of one resource of a workspace: all its rows, and what this token saw of it before.
-
-    `foreign`: incoming ids that are stored under another workspace; empty unless they were looked for.
-    """
+    """What PostgreSQL holds of one resource of a workspace: its rows, what this token saw before, who else looks."""
 
     rows: Mapping[int, Stored[R]]
     scope: Scope | None
-    foreign: frozenset[int] = frozenset()
+    viewers: list[Viewer] = []
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Deletions that the guard holds back. `hash` stands for exactly these `ids` of this scope."""
+
+    hash: str
+    ids: list[int]
+    live: int
+    reason: Literal["shrunk", "emptied"]
+
+
+class Deletes(msgspec.Struct, frozen=True):
+    """What absence comes to, in one scope.
+
+    `tombstones`: ids to bury now. `candidates`: live ids that are missing and that nobody else sees. `held`: those the
+    guard wants a person to decide about. `is_waiting`: further snapshots may still confirm some.
+    """
+
+    tombstones: list[int] = []
+    candidates: int = 0
+    held: Held | None = None
+    is_waiting: bool = False
 
 
 class ScopePlan(msgspec.Struct, Generic[R], frozen=True):
-    """One resource of one workspace. `incomplete`: why the snapshot proves no absence; empty = it was complete."""
+    """One resource of one workspace.
+
+    `incomplete`: why the snapshot proves no absence; empty = it was complete. `yielded`: records that a better token
+    sees too, and owns. `heirs`: tokens that own rows from now on, and how many. `from_future`: ids whose `at` is more
+    than a day ahead.
+    """
 
     diff: Diff[R]
     scope: Scope
+    deletes: Deletes
     incomplete: tuple[str, ...]
+    yielded: int = 0
+    heirs: dict[str, int] = {}
+    from_future: list[int] = []
+    held_before: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """The same answers again would change nothing: the digest may stand for them."""
+        return not self.incomplete and not self.deletes.is_waiting and not self.scope.regressions
 
 
 class WorkspacePlan(msgspec.Struct, frozen=True):
@@ -62,8 +138,21 @@ class WorkspacePlan(msgspec.Struct, frozen=True):
     clients: ScopePlan[Client]
     projects: ScopePlan[Project]
     stub_clients: list[int]
-    rejects: list[Reject]
 
     @property
     def writes_rows(self) -> bool:
-        return not (self.clients.diff.is_empty and self.projects.diff.is_empty and not self.stub_clients)
+        scopes = (self.clients, self.projects)
+        return bool(self.stub_clients) or any(not s.diff.is_empty or s.deletes.tombstones for s in scopes)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.clients.is_settled and self.projects.is_settled
+
+
+class Culprit(msgspec.Struct, frozen=True):
+    """A record that the database refuses. `constraint`: which rule it breaks, '' if the server does not say."""
+
+    resource: Resource
+    id: int
+    sqlstate: str
+    constraint: str

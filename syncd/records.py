@@ -19,10 +19,14 @@ Extra = dict[str, Any] | None
 
 
 class Workspace(msgspec.Struct, frozen=True, gc=False):
-    """A workspace that a token sees. `name` None: the server has no listing of workspaces, only the id is known."""
+    """A workspace that a token sees. `name` None: the server has no listing of workspaces, only the id is known.
+
+    `is_admin`: the token's owner administers it; depends on who asks, and is not mirrored.
+    """
 
     id: int
     name: str | None
+    is_admin: bool = False
 
 
 class Client(msgspec.Struct, frozen=True, gc=False):

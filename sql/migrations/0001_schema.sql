@@ -92,6 +92,7 @@ CREATE TABLE syncd.tokens (
     name            text        PRIMARY KEY,
     rank            integer     NOT NULL,
     enabled         boolean     NOT NULL DEFAULT true,
+    fingerprint     text        NOT NULL,
     pull_interval   interval    NOT NULL,
     pull_id         bigint      NOT NULL DEFAULT 0,
     running_until   timestamptz,
@@ -105,6 +106,8 @@ CREATE TABLE syncd.tokens (
     not_before      timestamptz,
     failures        integer     NOT NULL DEFAULT 0,
     digest          bytea,
+    compare_no      bigint      NOT NULL DEFAULT 0,
+    workspace_ids   bigint[],
     row_count       bigint      NOT NULL DEFAULT 0,
     request_count   integer,
     quota_remaining integer,
@@ -113,34 +116,57 @@ CREATE TABLE syncd.tokens (
 ) WITH (fillfactor = 50);
 
 COMMENT ON TABLE syncd.tokens IS 'One row per configured token: its schedule, its fence, its digest and its state. Never the token itself.';
+COMMENT ON COLUMN syncd.tokens.fingerprint IS 'Salted hash of the token: tells that another account is behind the name now.';
 COMMENT ON COLUMN syncd.tokens.pull_id IS 'The fence: id of the pull that began last. Only that pull may write.';
-COMMENT ON COLUMN syncd.tokens.digest IS 'Digest of all answers of the last complete pull; equal answers mean that nothing changed.';
+COMMENT ON COLUMN syncd.tokens.digest IS 'Digest of all answers of the last complete pull; equal answers mean that nothing changed. NULL: compare.';
+COMMENT ON COLUMN syncd.tokens.compare_no IS 'Raised whenever a digest must not be trusted any more, also one that a pull at work is about to write.';
+COMMENT ON COLUMN syncd.tokens.workspace_ids IS 'Workspaces that the token saw last.';
 COMMENT ON COLUMN syncd.tokens.not_before IS 'No request for this token before this instant: Retry-After, quota, or backoff after a rejection.';
 
 CREATE TABLE syncd.scopes (
     token           text        NOT NULL REFERENCES syncd.tokens (name),
     workspace_id    bigint      NOT NULL,
     resource        text        NOT NULL CHECK (resource IN ('client', 'project')),
+    is_admin        boolean     NOT NULL,
     strategy        text        NOT NULL,
     ids             bigint[]    NOT NULL,
-    absent_ids      bigint[]    NOT NULL DEFAULT '{}',
-    absent_since    timestamptz,
-    confirmations   integer     NOT NULL DEFAULT 0,
-    blocked_reason  text,
-    blocked_since   timestamptz,
+    absent          jsonb       NOT NULL DEFAULT '[]',
+    regressions     jsonb       NOT NULL DEFAULT '{}',
     incomplete      text[]      NOT NULL DEFAULT '{}',
+    held_ids        bigint[],
+    held_hash       text,
+    held_reason     text,
+    held_live       bigint,
+    held_since      timestamptz,
     seen_at         timestamptz NOT NULL,
     complete_at     timestamptz,
+    lost_at         timestamptz,
     pull_id         bigint      NOT NULL,
     PRIMARY KEY (token, workspace_id, resource)
 );
+CREATE INDEX scopes_workspace_id_idx ON syncd.scopes (workspace_id);
 -- Long arrays of ascending ids barely compress; trying costs more than it saves.
 ALTER TABLE syncd.scopes ALTER COLUMN ids SET STORAGE EXTERNAL;
 
-COMMENT ON TABLE syncd.scopes IS 'What each token last saw of a workspace and resource: one row per scope, never per record.';
+COMMENT ON TABLE syncd.scopes IS 'What each token last saw of a workspace and resource: one row per scope, never per record. Who owns a row is derived from here.';
 COMMENT ON COLUMN syncd.scopes.ids IS 'Ids in the last snapshot, ascending.';
-COMMENT ON COLUMN syncd.scopes.absent_ids IS 'Ids this scope once showed and the last snapshots lacked, ascending: candidates, not deletes.';
+COMMENT ON COLUMN syncd.scopes.absent IS 'Ids this scope once showed and the last complete snapshots lacked, by the snapshot that first lacked them: candidates, not deletes.';
+COMMENT ON COLUMN syncd.scopes.regressions IS 'Records that came older than stored, and how often in a row: a restore at the source, if it goes on.';
 COMMENT ON COLUMN syncd.scopes.incomplete IS 'Why the last snapshot proves no absence; empty = it was complete.';
+COMMENT ON COLUMN syncd.scopes.held_ids IS 'Deletions that the guard holds back until a person decides; held_hash stands for exactly this set.';
+COMMENT ON COLUMN syncd.scopes.lost_at IS 'Since when the token no longer sees the workspace: what it saw is frozen, and no evidence.';
+
+CREATE TABLE syncd.decisions (
+    token        text        NOT NULL REFERENCES syncd.tokens (name),
+    workspace_id bigint      NOT NULL,
+    resource     text        NOT NULL,
+    hash         text        NOT NULL,
+    decision     text        NOT NULL CHECK (decision IN ('approve', 'reject')),
+    decided_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL,
+    PRIMARY KEY (token, workspace_id, resource, hash)
+);
+COMMENT ON TABLE syncd.decisions IS 'What people decided about held-back deletions, each about exactly one set of ids.';
 
 CREATE TABLE syncd.pulls (
     id          bigint      PRIMARY KEY,
@@ -295,9 +321,11 @@ SELECT t.name AS token,
        coalesce(aside.records, 0) AS quarantined,
        t.quota_remaining,
        t.last_error,
-       t.action_required
+       coalesce(t.action_required,
+                CASE WHEN t.enabled AND held.deletes > 0 THEN 'decide about held-back deletions: syncd deletes list' END)
+           AS action_required
 FROM syncd.tokens t
-LEFT JOIN (SELECT token, sum(cardinality(absent_ids))::bigint AS deletes
-           FROM syncd.scopes WHERE blocked_since IS NOT NULL GROUP BY token) held ON held.token = t.name
+LEFT JOIN (SELECT token, sum(cardinality(held_ids))::bigint AS deletes
+           FROM syncd.scopes WHERE held_ids IS NOT NULL GROUP BY token) held ON held.token = t.name
 LEFT JOIN (SELECT token, count(*) AS records
            FROM syncd.quarantine WHERE released_at IS NULL GROUP BY token) aside ON aside.token = t.name;

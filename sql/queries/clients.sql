@@ -3,10 +3,6 @@
 SELECT id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, deleted_at, _is_stub
 FROM toggl.clients WHERE workspace_id = $1;
 
--- name: read_foreign_clients
--- Of the ids $2, those stored under another workspace than $1.
-SELECT id FROM toggl.clients WHERE id = ANY ($2) AND workspace_id <> $1;
-
 -- name: stub_clients
 -- Parents that projects of workspace $1 name and nobody showed us: ids $2, $3 began_at, $4 pull.
 INSERT INTO toggl.clients (id, workspace_id, _first_seen_at, _valid_from, _synced_at, _pull_id, _is_stub, _change_kind)
@@ -15,6 +11,7 @@ ON CONFLICT (id) DO NOTHING;
 
 -- name: stage_clients
 -- Room for the changed clients of this transaction.
+DROP TABLE IF EXISTS pg_temp.staged_clients;
 CREATE TEMPORARY TABLE pg_temp.staged_clients ON COMMIT DROP AS
 SELECT id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, _change_kind AS change
 FROM toggl.clients WITH NO DATA;
@@ -40,3 +37,20 @@ SET name = s.name, notes = s.notes, hourly_rate = s.hourly_rate, currency = s.cu
                                 ELSE $1 END,
     _change_kind = CASE s.change WHEN 'volatile' THEN c._change_kind ELSE s.change END
 FROM pg_temp.staged_clients s WHERE s.id = c.id;
+
+-- name: bury_clients
+-- Tombstones for the live rows $1; $2 pull. They are decided now: an answer that began earlier cannot bring them back.
+WITH decided AS (
+    SELECT clock_timestamp() AS at
+), versions AS (
+    INSERT INTO syncd.client_versions
+    (id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra,
+     valid_from, valid_to, change_kind, end_kind, pull_id)
+    SELECT t.id, t.workspace_id, t.name, t.notes, t.hourly_rate, t.currency, t.archived, t.at, t.extra,
+           t._valid_from, greatest(d.at, t._valid_from + interval '1 microsecond'), t._change_kind, 'delete', $2
+    FROM toggl.clients t, decided d
+    WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub
+)
+UPDATE toggl.clients t SET deleted_at = d.at, _synced_at = d.at, _pull_id = $2
+FROM decided d WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub
+RETURNING t.id;

@@ -5,12 +5,9 @@ SELECT id, workspace_id, client_id, name, active, is_private, billable, template
        deleted_at, _is_stub
 FROM toggl.projects WHERE workspace_id = $1;
 
--- name: read_foreign_projects
--- Of the ids $2, those stored under another workspace than $1.
-SELECT id FROM toggl.projects WHERE id = ANY ($2) AND workspace_id <> $1;
-
 -- name: stage_projects
 -- Room for the changed projects of this transaction.
+DROP TABLE IF EXISTS pg_temp.staged_projects;
 CREATE TEMPORARY TABLE pg_temp.staged_projects ON COMMIT DROP AS
 SELECT id, workspace_id, client_id, name, active, is_private, billable, template, color, currency, rate, fixed_fee,
        estimated_seconds, auto_estimates, recurring, status, start_date, end_date, created_at, actual_seconds, at, extra,
@@ -45,3 +42,23 @@ SET client_id = s.client_id, name = s.name, active = s.active, is_private = s.is
                                 ELSE $1 END,
     _change_kind = CASE s.change WHEN 'volatile' THEN p._change_kind ELSE s.change END
 FROM pg_temp.staged_projects s WHERE s.id = p.id;
+
+-- name: bury_projects
+-- Tombstones for the live rows $1; $2 pull. They are decided now: an answer that began earlier cannot bring them back.
+WITH decided AS (
+    SELECT clock_timestamp() AS at
+), versions AS (
+    INSERT INTO syncd.project_versions
+    (id, workspace_id, client_id, name, active, is_private, billable, template, color, currency, rate, fixed_fee,
+     estimated_seconds, auto_estimates, recurring, status, start_date, end_date, created_at, actual_seconds, at, extra,
+     valid_from, valid_to, change_kind, end_kind, pull_id)
+    SELECT t.id, t.workspace_id, t.client_id, t.name, t.active, t.is_private, t.billable, t.template, t.color,
+           t.currency, t.rate, t.fixed_fee, t.estimated_seconds, t.auto_estimates, t.recurring, t.status,
+           t.start_date, t.end_date, t.created_at, t.actual_seconds, t.at, t.extra,
+           t._valid_from, greatest(d.at, t._valid_from + interval '1 microsecond'), t._change_kind, 'delete', $2
+    FROM toggl.projects t, decided d
+    WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub
+)
+UPDATE toggl.projects t SET deleted_at = d.at, _synced_at = d.at, _pull_id = $2
+FROM decided d WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub
+RETURNING t.id;

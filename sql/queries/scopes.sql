@@ -20,19 +20,59 @@ WHERE excluded.name IS NOT NULL AND w.name IS DISTINCT FROM excluded.name;
 
 -- name: read_scope
 -- What token $1 last saw of resource $3 in workspace $2.
-SELECT strategy, ids, absent_ids FROM syncd.scopes WHERE token = $1 AND workspace_id = $2 AND resource = $3;
+SELECT is_admin, strategy, ids, absent, regressions, held_hash FROM syncd.scopes
+WHERE token = $1 AND workspace_id = $2 AND resource = $3;
+
+-- name: read_viewers
+-- The other tokens that see resource $3 of workspace $2 and can be trusted to: not removed, not rejected, access kept.
+SELECT s.token, s.is_admin, t.rank, s.ids
+FROM syncd.scopes s JOIN syncd.tokens t ON t.name = s.token
+WHERE s.workspace_id = $2 AND s.resource = $3 AND s.token <> $1
+  AND t.enabled AND t.status <> 'rejected' AND s.lost_at IS NULL;
 
 -- name: write_scope
--- $1 token, $2 workspace, $3 resource, $4 strategy, $5 ids, $6 absent_ids, $7 incomplete, $8 began_at, $9 pull.
+-- $1 token, $2 workspace, $3 resource, $4 is_admin, $5 strategy, $6 ids, $7 absent, $8 regressions, $9 incomplete,
+-- $10 held ids (NULL: none), $11 hash, $12 reason, $13 live rows, $14 began_at, $15 pull.
 -- Equal ids keep their old datum, so that a long array stays where it is stored.
-INSERT INTO syncd.scopes AS s (token, workspace_id, resource, strategy, ids, absent_ids, absent_since, incomplete,
-                               seen_at, complete_at, pull_id)
-VALUES ($1, $2, $3, $4, $5, $6::bigint[], CASE WHEN cardinality($6) > 0 THEN $8::timestamptz END, $7::text[],
-        $8, CASE WHEN cardinality($7) = 0 THEN $8 END, $9)
+INSERT INTO syncd.scopes AS s (token, workspace_id, resource, is_admin, strategy, ids, absent, regressions, incomplete,
+                               held_ids, held_hash, held_reason, held_live, held_since, seen_at, complete_at, pull_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[], $10::bigint[], $11::text, $12, $13,
+        CASE WHEN $11 IS NOT NULL THEN $14::timestamptz END, $14, CASE WHEN cardinality($9) = 0 THEN $14 END, $15)
 ON CONFLICT (token, workspace_id, resource) DO UPDATE
-SET strategy = $4, ids = CASE WHEN s.ids = $5 THEN s.ids ELSE $5 END, absent_ids = $6, incomplete = $7, seen_at = $8, pull_id = $9,
-    absent_since = CASE WHEN cardinality($6) > 0 THEN coalesce(s.absent_since, $8) END,
-    complete_at = CASE WHEN cardinality($7) = 0 THEN $8 ELSE s.complete_at END;
+SET is_admin = $4, strategy = $5, ids = CASE WHEN s.ids = $6 THEN s.ids ELSE $6 END, absent = $7, regressions = $8,
+    incomplete = $9, held_ids = $10, held_hash = $11, held_reason = $12, held_live = $13,
+    held_since = CASE WHEN $11 = s.held_hash THEN s.held_since WHEN $11 IS NOT NULL THEN $14 END,
+    seen_at = $14, complete_at = CASE WHEN cardinality($9) = 0 THEN $14 ELSE s.complete_at END, lost_at = NULL,
+    pull_id = $15;
+
+-- name: lose_scopes
+-- Token $1 no longer sees workspaces other than $2: freeze what it saw there ($3 began_at). Returns the lost ones.
+WITH lost AS (
+    UPDATE syncd.scopes SET lost_at = $3, held_ids = NULL, held_hash = NULL, held_reason = NULL, held_live = NULL,
+           held_since = NULL
+    WHERE token = $1 AND workspace_id <> ALL ($2::bigint[]) AND lost_at IS NULL
+    RETURNING workspace_id
+)
+SELECT DISTINCT workspace_id FROM lost;
+
+-- name: read_decisions
+-- What people decided about held-back deletions of token $1 in workspace $2, as far as it may still be acted on.
+SELECT hash, decision FROM syncd.decisions WHERE token = $1 AND workspace_id = $2 AND expires_at > now();
+
+-- name: decide
+-- $2 approve or reject, for the held-back sets $1 (NULL: all); the decision expires after $3. Returns what it is about.
+INSERT INTO syncd.decisions AS d (token, workspace_id, resource, hash, decision, expires_at)
+SELECT s.token, s.workspace_id, s.resource, s.held_hash, $2, now() + $3::interval
+FROM syncd.scopes s WHERE s.held_hash IS NOT NULL AND ($1::text[] IS NULL OR s.held_hash = ANY ($1))
+ON CONFLICT (token, workspace_id, resource, hash) DO UPDATE
+SET decision = excluded.decision, decided_at = now(), expires_at = excluded.expires_at
+RETURNING hash, token, workspace_id, resource;
+
+-- name: held_deletes
+-- Deletions that wait for a person.
+SELECT held_hash AS hash, token, workspace_id, resource, held_ids AS ids, held_live AS live, held_reason AS reason,
+       held_since AS since
+FROM syncd.scopes WHERE held_ids IS NOT NULL ORDER BY held_since, token, workspace_id, resource;
 
 -- name: quarantine_records
 -- $1 token, $2 began_at, $3 pull; the rest are columns of one row per record. Returns those that were not there before.
@@ -57,3 +97,9 @@ WHERE q.token = $1 AND q.released_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM unnest($3::text[], $4::text[]) AS k (resource, record_key)
                   WHERE k.resource = q.resource AND k.record_key = q.record_key)
 RETURNING resource, record_key;
+
+-- name: list_quarantine
+-- What is in quarantine now, of the tokens $1 (NULL: of all).
+SELECT token, resource, record_key AS key, workspace_id, reason, detail, first_seen_at, last_seen_at, body
+FROM syncd.quarantine WHERE released_at IS NULL AND ($1::text[] IS NULL OR token = ANY ($1))
+ORDER BY token, resource, record_key;

@@ -1,21 +1,55 @@
+-- name: read_fingerprints
+SELECT name, fingerprint FROM syncd.tokens WHERE name = ANY ($1);
+
 -- name: register_tokens
--- Make syncd.tokens agree with the configuration: $1 names, $2 ranks, $3 intervals. Tokens not named are disabled.
--- A rejected token is tried again at once: whoever restarts the program has probably replaced it.
+-- Make syncd.tokens agree with the configuration: $1 names, $2 ranks, $3 intervals, $4 fingerprints. Tokens not named
+-- are disabled. A rejected token is tried again at once: whoever restarts the program has probably replaced it.
+-- Returns true for every token whose weight against others changed.
 WITH configured AS (
-    SELECT * FROM unnest($1::text[], $2::integer[], $3::interval[]) AS c (name, rank, pull_interval)
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::interval[], $4::text[]) AS c (name, rank, pull_interval, fingerprint)
+), before AS (
+    SELECT name, rank, enabled, fingerprint FROM syncd.tokens
 ), disabled AS (
     UPDATE syncd.tokens t SET enabled = false, status_since = now()
     WHERE t.enabled AND NOT EXISTS (SELECT 1 FROM configured c WHERE c.name = t.name)
+    RETURNING t.name
+), written AS (
+    INSERT INTO syncd.tokens AS t (name, rank, pull_interval, fingerprint)
+    SELECT name, rank, pull_interval, fingerprint FROM configured
+    ON CONFLICT (name) DO UPDATE
+    SET rank = excluded.rank, pull_interval = excluded.pull_interval, enabled = true, fingerprint = excluded.fingerprint,
+        status_since = CASE WHEN t.enabled THEN t.status_since ELSE now() END,
+        next_due_at = CASE WHEN t.status = 'rejected' THEN now()
+                           ELSE least(t.next_due_at, now() + excluded.pull_interval) END,
+        not_before = CASE WHEN t.status = 'rejected' THEN NULL ELSE t.not_before END
+    WHERE (t.rank, t.pull_interval, t.enabled, t.fingerprint)
+              IS DISTINCT FROM (excluded.rank, excluded.pull_interval, true, excluded.fingerprint)
+       OR t.status = 'rejected'
+    RETURNING t.name, t.rank, t.fingerprint
 )
-INSERT INTO syncd.tokens AS t (name, rank, pull_interval)
-SELECT name, rank, pull_interval FROM configured
-ON CONFLICT (name) DO UPDATE
-SET rank = excluded.rank, pull_interval = excluded.pull_interval, enabled = true,
-    status_since = CASE WHEN t.enabled THEN t.status_since ELSE now() END,
-    next_due_at = least(t.next_due_at, now() + CASE WHEN t.status = 'rejected' THEN interval '0' ELSE excluded.pull_interval END),
-    not_before = CASE WHEN t.status = 'rejected' THEN NULL ELSE t.not_before END
-WHERE (t.rank, t.pull_interval, t.enabled) IS DISTINCT FROM (excluded.rank, excluded.pull_interval, true)
-   OR t.status = 'rejected';
+SELECT name, true AS weight_changed, false AS is_another FROM disabled
+UNION ALL
+SELECT w.name, (b.rank, b.enabled) IS DISTINCT FROM (w.rank, true), b.fingerprint <> w.fingerprint
+FROM written w JOIN before b USING (name);
+
+-- name: rebase_scopes
+-- Another account is behind the names $1 now: what the old one saw is nothing that the new one could miss.
+UPDATE syncd.scopes SET strategy = '', absent = '[]', regressions = '{}', held_ids = NULL, held_hash = NULL,
+       held_reason = NULL, held_live = NULL, held_since = NULL
+WHERE token = ANY ($1);
+
+-- name: compare_sharers
+-- The next pull of every token that shares a workspace with one of $1 compares everything, for a row's owner may have
+-- changed. Returns how many rows the tokens $1 share with others.
+WITH sharers AS (
+    UPDATE syncd.tokens SET digest = NULL, compare_no = compare_no + 1
+    WHERE name IN (
+        SELECT other.token FROM syncd.scopes mine JOIN syncd.scopes other USING (workspace_id, resource)
+        WHERE mine.token = ANY ($1))
+)
+SELECT mine.token, mine.workspace_id, mine.resource, other.token AS heir, cardinality(mine.ids) AS rows
+FROM syncd.scopes mine JOIN syncd.scopes other USING (workspace_id, resource)
+WHERE mine.token = ANY ($1) AND other.token <> ALL ($1);
 
 -- name: begin_pull
 -- Raise the fence of token $1 for at most $2 (interval) and tell what the pull needs to know.
@@ -23,7 +57,7 @@ WHERE (t.rank, t.pull_interval, t.enabled) IS DISTINCT FROM (excluded.rank, excl
 UPDATE syncd.tokens t
 SET pull_id = nextval('syncd.pull_ids'), last_attempt_at = clock_timestamp(), running_until = now() + $2
 WHERE name = $1
-RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures,
+RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures, t.rank, t.compare_no, t.workspace_ids,
     coalesce(t.last_full_at <= now() - $3::interval, true) AS full_due,
     (SELECT jsonb_object_agg(s.workspace_id, s.strategy) FROM syncd.scopes s
      WHERE s.token = t.name AND s.resource = 'project' AND s.strategy = 'client') AS strategies;
@@ -55,10 +89,12 @@ WHERE name = $1 AND pull_id = $2
 RETURNING next_due_at;
 
 -- name: finish_changed
--- Pull $2 of token $1 compared and applied everything; $3 requests, $4 quota left, $5 digest (NULL: do not trust it),
--- $6 rows in its snapshots. Commits after the rows it speaks for, so the digest never runs ahead of them.
+-- Pull $2 of token $1 compared and applied everything; $3 requests, $4 quota left, $5 digest (NULL: compare again next
+-- time), $6 rows in its snapshots, $7 the workspaces it saw, $8 compare_no when it began: if that moved on, somebody
+-- asked meanwhile for one more comparison. Commits after the rows it speaks for, so the digest never runs ahead of them.
 UPDATE syncd.tokens
-SET last_success_at = last_attempt_at, last_full_at = last_attempt_at, digest = $5, row_count = $6,
+SET last_success_at = last_attempt_at, last_full_at = last_attempt_at, digest = CASE WHEN compare_no = $8 THEN $5::bytea END, row_count = $6,
+    workspace_ids = $7,
     running_until = NULL, failures = 0, last_error = NULL, action_required = NULL, not_before = NULL,
     request_count = $3, quota_remaining = $4,
     next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
@@ -68,9 +104,9 @@ RETURNING next_due_at;
 
 -- name: finish_failed
 -- Pull $2 of token $1 failed: $3 status, $4 error, $5 what a person should do (or NULL), $6 no request before this
--- many seconds from now (or NULL). Rows stay as they are.
+-- many seconds from now (or NULL). Rows stay as they are. A rejected token owns no row, so when it recovers it compares.
 UPDATE syncd.tokens
-SET running_until = NULL, failures = failures + 1, last_error = $4, action_required = $5,
+SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END, running_until = NULL, failures = failures + 1, last_error = $4, action_required = $5,
     not_before = now() + make_interval(secs => $6::float8),
     next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
     status_since = CASE WHEN status = $3 THEN status_since ELSE now() END, status = $3
@@ -80,10 +116,6 @@ RETURNING next_due_at;
 -- name: abandon_pull
 -- Pull $2 of token $1 was interrupted (shutdown): due again at once, nothing held against it.
 UPDATE syncd.tokens SET running_until = NULL, next_due_at = now() WHERE name = $1 AND pull_id = $2;
-
--- name: forget_digests
--- The next pull of the tokens $1 compares everything.
-UPDATE syncd.tokens SET digest = NULL, last_full_at = NULL WHERE name = ANY ($1);
 
 -- name: sync_status
 -- What toggl.sync_status says, in rank order.
@@ -96,3 +128,21 @@ SELECT coalesce(jsonb_object_agg(status, tokens), '{}') AS by_status,
         FROM toggl.sync_status WHERE status <> 'disabled' ORDER BY staleness_seconds DESC NULLS FIRST LIMIT 1) AS worst,
        (SELECT count(*) FROM syncd.quarantine WHERE released_at IS NULL) AS quarantined
 FROM (SELECT status, count(*) AS tokens FROM toggl.sync_status GROUP BY status) s;
+
+-- name: expire_versions
+-- Forget superseded versions that ended more than $1 ago.
+WITH clients AS (DELETE FROM syncd.client_versions WHERE valid_to < now() - $1::interval RETURNING 1),
+     projects AS (DELETE FROM syncd.project_versions WHERE valid_to < now() - $1::interval RETURNING 1)
+SELECT (SELECT count(*) FROM clients) + (SELECT count(*) FROM projects);
+
+-- name: pull_soon
+-- The tokens $1 compare everything, at their next turn, which is now.
+UPDATE syncd.tokens SET digest = NULL, compare_no = compare_no + 1, last_full_at = NULL, next_due_at = now()
+WHERE name = ANY ($1::text[]);
+
+-- name: all_tokens
+SELECT name FROM syncd.tokens WHERE enabled ORDER BY rank, name;
+
+-- name: compare_tokens
+-- The next pull of the tokens $1 compares everything.
+UPDATE syncd.tokens SET digest = NULL, compare_no = compare_no + 1 WHERE name = ANY ($1::text[]);

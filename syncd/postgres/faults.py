@@ -8,8 +8,11 @@ import asyncpg
 
 from syncd.errors import DatabaseError, DatabaseUnavailable, DatabaseUnusable
 
-_WAIT = ("08", "53", "57P", "25P03", "25006", "40")
-"""SQLSTATE prefixes that pass: connection, resources, shutdown, idle time-out, read-only replica, serialisation."""
+READ_ONLY = "25006"
+"""The server became a replica, or always was one."""
+
+_WAIT = ("08", "53", "57P", "25P03", READ_ONLY, "40", "55P03")
+"""SQLSTATE prefixes that pass: connection, resources, shutdown, idle time-out, serialisation, lock, replica."""
 
 _ACT = {
     "28": "the server refuses this user or password; mend [database] url",
@@ -33,11 +36,15 @@ def translate(error: BaseException, where: str) -> DatabaseError | None:
     if sqlstate is None:
         reason = _transport_reason(error)
         return DatabaseUnavailable(f"PostgreSQL at {where}: {reason}") if reason else None
+    if isinstance(error, asyncpg.InvalidCachedStatementError):  # the schema changed under a prepared statement
+        return DatabaseUnavailable(f"PostgreSQL at {where}: the schema changed", sqlstate=sqlstate)
     for prefix, advice in _ACT.items():
         if sqlstate.startswith(prefix):
             return DatabaseUnusable(f"PostgreSQL at {where}: {advice} (SQLSTATE {sqlstate})")
     if sqlstate.startswith(_WAIT):
-        return DatabaseUnavailable(f"PostgreSQL at {where}: {type(error).__name__} (SQLSTATE {sqlstate})")
+        return DatabaseUnavailable(
+            f"PostgreSQL at {where}: {type(error).__name__} (SQLSTATE {sqlstate})", sqlstate=sqlstate
+        )
     return None
 
 

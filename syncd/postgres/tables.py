@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Generic
 
+import asyncpg
 import msgspec
 
-from syncd.plan import Diff
+from syncd.errors import InvariantViolated
+from syncd.plan import Change, Culprit, Diff
 from syncd.postgres.migrate import Connection
 from syncd.postgres.sql import queries
 from syncd.records import Client, Project, R, Resource, Stored
+
+ROW_REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, OverflowError)
+"""What a single bad row can make a whole statement fail with."""
 
 _BIRTH = ("_first_seen_at", "_valid_from", "_synced_at", "_pull_id", "_change_kind")
 
@@ -32,35 +37,77 @@ class Table(Generic[R]):
             for row in rows
         }
 
-    async def read_foreign(self, connection: Connection, workspace_id: int, ids: Sequence[int]) -> frozenset[int]:
-        """Which of `ids` are stored under another workspace."""
-        rows = await connection.fetch(self._query("read_foreign"), workspace_id, ids)
-        return frozenset(row["id"] for row in rows)
-
     async def write(self, connection: Connection, diff: Diff[R], began_at: datetime, pull_id: int) -> None:
         """Carry out a diff: new rows by COPY; changes by COPY into a staging table, then set-based.
 
         Raises:
-            asyncpg.UniqueViolationError: an id of `diff.inserts` has a row, in another workspace.
+            ROW_REFUSED: some row breaks a rule of its table.
+            InvariantViolated: not as many rows were written as planned.
         """
-        row = msgspec.structs.astuple
         if diff.inserts:
-            birth = (began_at, began_at, began_at, pull_id, "insert")
-            await connection.copy_records_to_table(
-                self._plural,
-                schema_name="toggl",
-                columns=[*self._columns, *_BIRTH],
-                records=[(*row(record), *birth) for record in diff.inserts],
-            )
+            await self._insert(connection, diff.inserts, began_at, pull_id)
         if diff.changes:
-            await connection.execute(self._query("stage"))
-            await connection.copy_records_to_table(
-                f"staged_{self._plural}",
-                schema_name="pg_temp",
-                records=[(*row(record), change) for record, change in diff.changes],
-            )
-            await connection.execute(self._query("supersede"), began_at, pull_id)
-            await connection.execute(self._query("update"), began_at, pull_id)
+            await self._change(connection, diff.changes, began_at, pull_id)
+
+    async def bury(self, connection: Connection, ids: Sequence[int], pull_id: int) -> None:
+        """Turn live rows into tombstones and close their versions. Raises InvariantViolated if one was not live."""
+        buried = await connection.fetch(self._query("bury"), ids, pull_id)
+        _expect(f"{self._plural} buried", len(ids), len(buried))
+
+    async def find_culprits(
+        self, connection: Connection, diff: Diff[R], began_at: datetime, pull_id: int
+    ) -> list[Culprit]:
+        """Carry out a diff except for the records that the table refuses; which those are, found by bisection.
+
+        Costs a savepoint for each half that is tried: for a transaction that failed, and is rolled back afterwards.
+        """
+        pieces = [Diff([record], [], 0, []) for record in diff.inserts]
+        pieces += [Diff([], [change], 0, []) for change in diff.changes]
+        return await self._bisect(connection, pieces, began_at, pull_id)
+
+    async def _bisect(
+        self, connection: Connection, pieces: list[Diff[R]], began_at: datetime, pull_id: int
+    ) -> list[Culprit]:
+        whole: Diff[R] = Diff([r for p in pieces for r in p.inserts], [c for p in pieces for c in p.changes], 0, [])
+        try:
+            async with connection.transaction():
+                await self.write(connection, whole, began_at, pull_id)
+            return []
+        except ROW_REFUSED as error:
+            if len(pieces) == 1:
+                record = whole.inserts[0] if whole.inserts else whole.changes[0][0]
+                sqlstate = getattr(error, "sqlstate", None) or "22003"
+                return [Culprit(self.resource, record.id, sqlstate, getattr(error, "constraint_name", None) or "")]
+        half = len(pieces) // 2
+        first = await self._bisect(connection, pieces[:half], began_at, pull_id)
+        return first + await self._bisect(connection, pieces[half:], began_at, pull_id)
+
+    async def _insert(self, connection: Connection, records: list[R], began_at: datetime, pull_id: int) -> None:
+        birth = (began_at, began_at, began_at, pull_id, "insert")
+        row = msgspec.structs.astuple
+        status = await connection.copy_records_to_table(
+            self._plural,
+            schema_name="toggl",
+            columns=[*self._columns, *_BIRTH],
+            records=[(*row(record), *birth) for record in records],
+        )
+        _expect(f"{self._plural} inserted", len(records), _count(status))
+
+    async def _change(
+        self, connection: Connection, changes: list[tuple[R, Change]], began_at: datetime, pull_id: int
+    ) -> None:
+        row = msgspec.structs.astuple
+        await connection.execute(self._query("stage"))
+        await connection.copy_records_to_table(
+            f"staged_{self._plural}",
+            schema_name="pg_temp",
+            records=[(*row(record), change) for record, change in changes],
+        )
+        superseded = await connection.execute(self._query("supersede"), began_at, pull_id)
+        updated = await connection.execute(self._query("update"), began_at, pull_id)
+        ended = sum(change == "update" for _, change in changes)
+        _expect(f"{self._plural} superseded", ended, _count(superseded))
+        _expect(f"{self._plural} updated", len(changes), _count(updated))
 
     def _query(self, verb: str) -> str:
         return queries()[f"{verb}_{self._plural}"]
@@ -68,3 +115,13 @@ class Table(Generic[R]):
 
 CLIENTS: Table[Client] = Table("client", Client)
 PROJECTS: Table[Project] = Table("project", Project)
+
+
+def _count(status: str) -> int:
+    """The number at the end of a command's status: COPY 5, UPDATE 3, INSERT 0 7."""
+    return int(status.rsplit(" ", 1)[-1])
+
+
+def _expect(name: str, expected: int, found: int) -> None:
+    if expected != found:
+        raise InvariantViolated(name, expected, found)

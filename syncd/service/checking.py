@@ -6,7 +6,7 @@ from syncd.clock import Clock
 from syncd.config import Settings
 from syncd.errors import DatabaseError, TogglError
 from syncd.postgres.migrate import pending
-from syncd.service.database import database_url, open_store
+from syncd.service.database import database_url, open_database
 from syncd.service.reporting import Reporter, explain
 from syncd.service.runtime import DIALECTS
 from syncd.toggl.client import Toggl, open_session
@@ -38,17 +38,17 @@ async def _check_database(settings: Settings, reporter: Reporter) -> Finding:
     try:
         async with (
             database_url(settings, exclusive=False) as url,
-            open_store(settings, url, reporter.log, patient=False, schema=False) as store,
-            store.connection() as connection,
+            open_database(settings, url, reporter.log, patient=False, schema=False) as database,
+            database.connection() as connection,
         ):
             behind = await pending(connection)
     except DatabaseError as error:
         return Finding("database", str(error), error.exit_code)
     if not behind:
-        return Finding("database", f"{store.where}: the schema is up to date")
+        return Finding("database", f"{database.where}: the schema is up to date")
     if settings.database.migrate:
-        return Finding("database", f"{store.where}: {len(behind)} migration(s) to come, applied by `run` and `once`")
-    return Finding("database", f"{store.where}: {len(behind)} migration(s) missing: run `syncd migrate`", 1)
+        return Finding("database", f"{database.where}: {len(behind)} migration(s) to come, applied by `run` and `once`")
+    return Finding("database", f"{database.where}: {len(behind)} migration(s) missing: run `syncd migrate`", 1)
 
 
 async def _check_token(settings: Settings, toggl: Toggl, reporter: Reporter, token: Token) -> Finding:

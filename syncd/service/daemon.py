@@ -109,10 +109,13 @@ class Daemon:
 
     async def _serve(self, runtime: Runtime, url: str) -> int:
         """Dispatch until told to stop; how many pulls had to be rolled back."""
-        leader = Leader(url, runtime.store.where)
+        leader = Leader(url, runtime.database.where)
         dispatcher = LocalDispatcher(runtime, self._settings.sync.max_concurrent_pulls)
         heartbeat = Heartbeat(runtime, self._reporter, self._clock)
-        async with serve_pages(self._settings.service.listen, runtime.store, self._reporter.metrics), self._ticking():
+        async with (
+            serve_pages(self._settings.service.listen, runtime.registry, self._reporter.metrics),
+            self._ticking(),
+        ):
             self._log.emit(events.READY, {"syncd.token_count": len(runtime.subjects)})
             beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
             try:

@@ -11,12 +11,12 @@ import tenacity
 
 from syncd.config import Settings
 from syncd.errors import DatabaseUnavailable, DatabaseUnusable
+from syncd.postgres.database import Database
 from syncd.postgres.embedded import EmbeddedPostgres, default_data_dir
 from syncd.postgres.faults import place
 from syncd.postgres.migrate import migrate, pending
 from syncd.postgres.pool import open_pool
 from syncd.postgres.sql import Migration
-from syncd.postgres.store import Store
 from syncd.telemetry import events
 from syncd.telemetry.logs import Log
 
@@ -39,10 +39,10 @@ async def database_url(settings: Settings, *, exclusive: bool) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def open_store(
+async def open_database(
     settings: Settings, url: str, log: Log, *, patient: bool, schema: bool = True
-) -> AsyncIterator[Store]:
-    """A store on a database whose schema is up to date, or with `schema` False as it may be.
+) -> AsyncIterator[Database]:
+    """A database whose schema is up to date, or with `schema` False as it may be.
 
     Args:
         patient: keep trying for ever while the server is away (the daemon); else give up after [database]
@@ -55,16 +55,16 @@ async def open_store(
     log.redactor.add_url(url)
     pool = await _connect(settings, url, log, patient=patient)
     try:
-        store = Store(pool, place(url))
+        database = Database(pool, place(url))
         if schema:
-            await _ensure_schema(settings, store, log)
-        yield store
+            await _ensure_schema(settings, database, log)
+        yield database
     finally:
         await _close(pool)
 
 
-async def _ensure_schema(settings: Settings, store: Store, log: Log) -> None:
-    async with store.connection() as connection:
+async def _ensure_schema(settings: Settings, database: Database, log: Log) -> None:
+    async with database.connection() as connection:
         if settings.database.migrate:
             await migrate(connection, on_applied=lambda file: report_migration(log, file))
         elif await pending(connection):

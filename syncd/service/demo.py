@@ -19,7 +19,7 @@ from syncd.emulator.server import Emulator
 from syncd.postgres.embedded import EmbeddedPostgres, default_data_dir
 from syncd.postgres.sql import queries
 from syncd.service.daemon import Daemon
-from syncd.service.database import open_store
+from syncd.service.database import open_database
 from syncd.service.once import pull_all
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import open_runtime
@@ -65,7 +65,7 @@ async def show_once(reporter: Reporter, clock: Clock, announce: Callable[[Stage]
         names = [token.name for token in stage.settings.tokens]
         async with open_runtime(stage.settings, stage.database_url, reporter, clock, patient=False) as runtime:
             reports = await pull_all(runtime, names, len(names))
-            async with runtime.store.connection() as connection:
+            async with runtime.database.connection() as connection:
                 rows = await connection.fetch(sample_query())
     return Outcome(reports, list(rows[0].keys()) if rows else [], [tuple(row) for row in rows])
 
@@ -90,8 +90,8 @@ async def _stage(reporter: Reporter, clock: Clock) -> AsyncIterator[tuple[Stage,
     async with await EmbeddedPostgres.open(data_dir, exclusive=True) as postgres, Emulator(world) as emulator:
         settings = _settings(world, emulator.url, postgres.url)
         async with (
-            open_store(settings, postgres.url, reporter.log, patient=False, schema=False) as store,
-            store.connection() as connection,
+            open_database(settings, postgres.url, reporter.log, patient=False, schema=False) as database,
+            database.connection() as connection,
         ):
             await connection.execute(queries()["forget_demo"])
         yield Stage(settings, postgres.url, emulator.url), world

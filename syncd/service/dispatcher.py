@@ -29,7 +29,7 @@ class LocalDispatcher:
         room = self._limit - len(self._pulls)
         if room <= 0:
             return
-        for name in await self._runtime.store.due(list(self._pulls), room):
+        for name in await self._runtime.registry.due(list(self._pulls), room):
             if name in self._runtime.subjects:  # not ours: another configuration registered it
                 self._pulls[name] = asyncio.create_task(self._pull(name), name=f"pull {name}")
 

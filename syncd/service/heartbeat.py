@@ -36,7 +36,7 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """One line. A database that is away costs the line its token fields, not its being."""
-        pool = self._runtime.store.pool
+        pool = self._runtime.database.pool
         fields: dict[str, Any] = {
             "syncd.uptime_seconds": round(self._clock.monotonic() - self._started, 1),
             "syncd.pool_in_use": pool.get_size() - pool.get_idle_size(),
@@ -45,7 +45,7 @@ class Heartbeat:
             "syncd.loop_lag_ms": round(max(0.0, self._lag_s) * 1000, 1),
         }
         with contextlib.suppress(DatabaseError):
-            fields |= self._tokens(await self._runtime.store.health())
+            fields |= self._tokens(await self._runtime.registry.health())
         self._reporter.log.emit(events.HEARTBEAT_EVENT, fields)
 
     def _tokens(self, health: dict[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from typing import Any
 
 from syncd.config import Settings
 from syncd.postgres.migrate import migrate, pending
+from syncd.postgres.registry import Registry
 from syncd.postgres.sql import Migration
-from syncd.service.database import database_url, open_store, report_migration
+from syncd.service.database import database_url, open_database, report_migration
 from syncd.telemetry.logs import Log
 
 
@@ -13,9 +14,9 @@ async def read_status(settings: Settings, log: Log) -> list[dict[str, Any]]:
     """The rows of toggl.sync_status, in rank order. Raises DatabaseError."""
     async with (
         database_url(settings, exclusive=False) as url,
-        open_store(settings, url, log, patient=False) as store,
+        open_database(settings, url, log, patient=False) as database,
     ):
-        return await store.status()
+        return await Registry(database).status()
 
 
 async def bring_up_to_date(settings: Settings, log: Log, *, dry_run: bool) -> list[str]:
@@ -32,8 +33,8 @@ async def bring_up_to_date(settings: Settings, log: Log, *, dry_run: bool) -> li
 
     async with (
         database_url(settings, exclusive=False) as url,
-        open_store(settings, url, log, patient=False, schema=False) as store,
-        store.connection() as connection,
+        open_database(settings, url, log, patient=False, schema=False) as database,
+        database.connection() as connection,
     ):
         if dry_run:
             return [file.name for file in await pending(connection)]

@@ -54,7 +54,7 @@ async def pull_all(
     on_report: Callable[[PullReport], None] = lambda _: None,
 ) -> list[PullReport]:
     """See `pull_once`; on a runtime that is open already."""
-    held = await runtime.store.held(names)
+    held = await runtime.registry.held(names)
     room = asyncio.Semaphore(limit)
 
     async def pull(name: str) -> PullReport:

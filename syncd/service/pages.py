@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from syncd.errors import ConfigError, DatabaseError, reason_of
-from syncd.postgres.store import Store
+from syncd.postgres.registry import Registry
 from syncd.telemetry.metrics import CONTENT_TYPE, Metrics
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serve_pages(listen: tuple[str, int] | None, store: Store, metrics: Metrics) -> AsyncIterator[None]:
+async def serve_pages(listen: tuple[str, int] | None, registry: Registry, metrics: Metrics) -> AsyncIterator[None]:
     """Serve as long as the block.
 
     Raises:
@@ -23,7 +23,7 @@ async def serve_pages(listen: tuple[str, int] | None, store: Store, metrics: Met
         yield
         return
     host, port = listen
-    runner = web.AppRunner(_app(store, metrics), access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(_app(registry, metrics), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         try:
@@ -36,10 +36,10 @@ async def serve_pages(listen: tuple[str, int] | None, store: Store, metrics: Met
         await runner.cleanup()
 
 
-def _app(store: Store, metrics: Metrics) -> web.Application:
+def _app(registry: Registry, metrics: Metrics) -> web.Application:
     app = web.Application()
     app.router.add_get("/livez", _live)
-    app.router.add_get("/readyz", _ready(store))
+    app.router.add_get("/readyz", _ready(registry))
     app.router.add_get("/metrics", _metrics(metrics))
     return app
 
@@ -49,11 +49,11 @@ async def _live(_request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
-def _ready(store: Store) -> Handler:
+def _ready(registry: Registry) -> Handler:
     async def ready(_request: web.Request) -> web.Response:
         """The database answers."""
         try:
-            await store.health()
+            await registry.health()
         except DatabaseError:
             return web.Response(status=503, text="the database does not answer\n")
         return web.Response(text="ok\n")

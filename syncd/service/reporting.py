@@ -5,6 +5,7 @@ from typing import Any
 
 from syncd.clock import Clock
 from syncd.errors import (
+    InvariantViolated,
     QuotaExhausted,
     RateLimited,
     SyncdError,
@@ -13,12 +14,13 @@ from syncd.errors import (
     TokenRejected,
     Unforeseen,
 )
+from syncd.service.notices import line_of
 from syncd.sync.consequences import consequence
 from syncd.sync.report import Counts, PullReport
 from syncd.telemetry import events
 from syncd.telemetry.events import Level
 from syncd.telemetry.logs import Log
-from syncd.telemetry.metrics import Metrics
+from syncd.telemetry.metrics import Metrics, Resource
 from syncd.toggl.client import Retry
 
 _LEVELS: dict[str, Level] = {"failed": "error", "partial": "warning"}
@@ -68,12 +70,12 @@ class Reporter:
         self.metrics.pull_finished(report.result, report.duration_s)
         for http_status, count in report.traffic.answers.items():
             self.metrics.requests_answered(http_status, count)
-        self.metrics.rows_written("client", "inserted", report.clients.inserted)
-        self.metrics.rows_written("client", "updated", report.clients.updated)
-        self.metrics.rows_written("client", "reappeared", report.clients.reappeared)
-        self.metrics.rows_written("project", "inserted", report.projects.inserted)
-        self.metrics.rows_written("project", "updated", report.projects.updated)
-        self.metrics.rows_written("project", "reappeared", report.projects.reappeared)
+        resources: tuple[tuple[Resource, Counts], ...] = (("client", report.clients), ("project", report.projects))
+        for resource, counts in resources:
+            self.metrics.rows_written(resource, "inserted", counts.inserted)
+            self.metrics.rows_written(resource, "updated", counts.updated)
+            self.metrics.rows_written(resource, "deleted", counts.deleted)
+            self.metrics.rows_written(resource, "reappeared", counts.reappeared)
 
     def _explain_token(self, report: PullReport) -> None:
         error, token = report.error, {"syncd.token.id": report.token}
@@ -88,19 +90,25 @@ class Reporter:
             self.log.emit(events.QUOTA_EXHAUSTED, {**token, "syncd.quota_resets_at": resets_at})
         elif isinstance(error, RateLimited):
             self.log.emit(events.HTTP_RATE_LIMITED, {**token, "syncd.retry_after_seconds": error.retry_after_s})
+        elif isinstance(error, InvariantViolated):
+            found = {"syncd.expected": str(error.expected), "syncd.found": str(error.found)}
+            self.log.emit(events.INVARIANT_VIOLATED, {**token, "syncd.invariant": error.name, **found})
         elif isinstance(error, Unforeseen):
             self.log.emit(events.UNHANDLED_EXCEPTION, {**token, "syncd.where": "a pull"}, error=error.__cause__)
         elif report.is_fresh and report.token in self._rejected:
             self._rejected.discard(report.token)
             self.log.emit(events.TOKEN_RECOVERED, token)
+        if report.gained or report.lost:
+            moved = {"syncd.workspaces_added": report.gained, "syncd.workspaces_removed": report.lost}
+            self.log.emit(events.TOKEN_SCOPE_CHANGED, {**token, **moved})
+        if report.db_retries:
+            self.log.emit(events.DB_RETRY, {**token, "syncd.attempts": report.db_retries})
 
     def _explain_records(self, report: PullReport) -> None:
         base = {"syncd.token.id": report.token, "syncd.pull.id": _pull_id(report)}
-        for workspace_id, resource, reason in report.incomplete:
-            self.log.emit(
-                events.SNAPSHOT_INCOMPLETE,
-                {**base, "toggl.workspace.id": workspace_id, "syncd.resource": resource, "syncd.pull.reason": reason},
-            )
+        for notice in report.notices:
+            event, fields = line_of(notice)
+            self.log.emit(event, {**base, **fields})
         for resource, key, reason in report.quarantined[:LINES_PER_PULL]:
             self.log.emit(
                 events.RECORD_QUARANTINED,
@@ -142,6 +150,7 @@ def pull_fields(report: PullReport, clock: Clock) -> dict[str, Any]:
         "syncd.rows": report.row_count,
     }
     if report.full:
+        fields["syncd.written"] = report.clients.written + report.projects.written
         fields["syncd.workspaces"] = report.workspaces
         fields |= _count_fields("client", report.clients) | _count_fields("project", report.projects)
     if isinstance(report.error, TogglError):

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from syncd.clock import Clock
 from syncd.config import Settings
+from syncd.fingerprint import fingerprint_of
+from syncd.postgres.database import Database
+from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
-from syncd.service.database import open_store
+from syncd.service.database import open_database
 from syncd.service.reporting import Reporter
+from syncd.sync.deletes import DeleteRules
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
@@ -23,7 +27,8 @@ DIALECTS: dict[str, Dialect] = {"v8": v8.DIALECT}
 class Runtime:
     """Everything that `run` and `once` share. `subjects` in rank order."""
 
-    store: Store
+    database: Database
+    registry: Registry
     puller: Puller
     reporter: Reporter
     subjects: dict[str, Subject]
@@ -46,12 +51,12 @@ async def open_runtime(
     Raises:
         DatabaseUnavailable, DatabaseUnusable.
     """
-    async with open_store(settings, url, reporter.log, patient=patient) as store, open_session() as session:
-        await store.register([(token.name, token.rank, token.interval) for token in settings.tokens])
+    async with open_database(settings, url, reporter.log, patient=patient) as database, open_session() as session:
+        registry = Registry(database)
+        await register(registry, settings.tokens)
         toggl = Toggl(session, settings.toggl.base_url, settings.toggl.requests_per_second, clock)
-        rules = Rules(settings.toggl.projects, settings.sync.pull_timeout, settings.sync.full_every)
-        puller = Puller(toggl, DIALECTS[settings.toggl.api], store, rules, clock, reporter.retry)
-        yield Runtime(store, puller, reporter, _subjects(settings.tokens))
+        puller = Puller(toggl, DIALECTS[settings.toggl.api], Store(database), rules_of(settings), clock, reporter.retry)
+        yield Runtime(database, registry, puller, reporter, _subjects(settings.tokens))
 
 
 def _subjects(tokens: Sequence[Token]) -> dict[str, Subject]:
@@ -59,3 +64,30 @@ def _subjects(tokens: Sequence[Token]) -> dict[str, Subject]:
         token.name: Subject(token.name, token.secret.get_secret_value(), frozenset(token.workspaces))
         for token in tokens
     }
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The part of the configuration that decides how pulls behave."""
+    deletes = settings.sync.deletes
+    return Rules(
+        projects=settings.toggl.projects,
+        pull_timeout=settings.sync.pull_timeout,
+        full_every=settings.sync.full_every,
+        deletes=DeleteRules(deletes.enabled, deletes.confirmations, deletes.min_age, deletes.max_share),
+    )
+
+
+async def register(registry: Registry, tokens: Sequence[Token]) -> None:
+    """Tell the database which tokens there are; see `Registry.register`."""
+    known = await registry.fingerprints([token.name for token in tokens])
+    await registry.register(
+        [
+            Entry(
+                token.name,
+                token.rank,
+                token.interval,
+                fingerprint_of(token.secret.get_secret_value(), known.get(token.name)),
+            )
+            for token in tokens
+        ]
+    )

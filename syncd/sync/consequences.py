@@ -6,6 +6,7 @@ from syncd.errors import (
     ContractChanged,
     DatabaseError,
     FencedOut,
+    InvariantViolated,
     QuotaExhausted,
     RateLimited,
     SyncdError,
@@ -43,7 +44,8 @@ def consequence(error: SyncdError, failures: int) -> Consequence:
             return Consequence("failed", "fenced_out")
         case DatabaseError():
             return Consequence("failed", "database")
-        case Unforeseen():
-            return Consequence("failed", "unforeseen", "report the stack trace in the log: this is a bug")
+        case InvariantViolated() | Unforeseen():
+            reason = "invariant" if isinstance(error, InvariantViolated) else "unforeseen"
+            return Consequence("failed", reason, "report the lines of this pull in the log: this is a bug")
         case _:
             return Consequence("failed", "unavailable")

@@ -1,59 +1,90 @@
 """From what a pull saw of a workspace, and what is stored, to the plan of one transaction. Pure."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import msgspec
 
-from syncd.plan import ScopePlan, StoredScope, WorkspacePlan
-from syncd.records import Client, Project, R, Reject, Resource, Snapshot, WorkspaceSnapshot
-from syncd.sync.diff import diff
-from syncd.sync.visibility import next_scope
+from syncd.plan import Deletes, Diff, Scope, ScopePlan, StoredScope, Viewer, WorkspacePlan
+from syncd.records import Client, Project, R, Resource, Snapshot, Workspace, WorkspaceSnapshot
+from syncd.sync.deletes import Decision, DeleteRules, ScopeName, plan_deletes
+from syncd.sync.diff import diff, next_regressions
+from syncd.sync.visibility import heirs_of, keep_only, next_scope, owned_by_others
+
+FUTURE = timedelta(days=1)
+"""An `at` further ahead than this is worth a line: it would win against every later edit until then."""
+
+
+class Pulling(msgspec.Struct, frozen=True):
+    """Who pulls, when it began by the database's clock, and by which rules."""
+
+    token: str
+    rank: int
+    began_at: datetime
+    deletes: DeleteRules
+    decisions: Mapping[str, Decision] = {}
 
 
 def plan_workspace(
-    snapshot: WorkspaceSnapshot, clients: StoredScope[Client], projects: StoredScope[Project], began_at: datetime
+    snapshot: WorkspaceSnapshot, clients: StoredScope[Client], projects: StoredScope[Project], pulling: Pulling
 ) -> WorkspacePlan:
     """Decide what one pull changes in one workspace.
 
     A project may name a client that the token does not see: such a parent becomes a stub, so that the foreign key is
     real and no inner join drops the project.
     """
-    seen_clients, rejected_clients = _split_foreign("client", snapshot.clients, clients.foreign)
-    seen_projects, rejected_projects = _split_foreign("project", snapshot.projects, projects.foreign)
-    parents = {project.client_id for project in seen_projects.records.values() if project.client_id is not None}
-    return WorkspacePlan(
-        workspace=snapshot.workspace,
-        clients=_plan_scope(seen_clients, clients, began_at),
-        projects=_plan_scope(seen_projects, projects, began_at),
-        stub_clients=sorted(parents - clients.rows.keys() - seen_clients.records.keys()),
-        rejects=rejected_clients + rejected_projects,
+    client_plan = _plan_scope("client", snapshot.workspace, snapshot.clients, clients, pulling)
+    project_plan = _plan_scope("project", snapshot.workspace, snapshot.projects, projects, pulling)
+    parents = {project.client_id for project in _written(project_plan.diff) if project.client_id is not None}
+    known = clients.rows.keys() | {client.id for client in client_plan.diff.inserts}
+    return WorkspacePlan(snapshot.workspace, client_plan, project_plan, sorted(parents - known))
+
+
+def _plan_scope(
+    resource: Resource, workspace: Workspace, snapshot: Snapshot[R], stored: StoredScope[R], pulling: Pulling
+) -> ScopePlan[R]:
+    before, viewers, is_admin = stored.scope, stored.viewers, workspace.is_admin
+    elsewhere = owned_by_others(is_admin, pulling.rank, viewers)
+    ours = [record for id_, record in snapshot.records.items() if id_ not in elsewhere]
+    regressions = before.regressions if before else {}
+    changes = diff(ours, stored.rows, pulling.began_at, regressions)
+    scope = next_scope(before, snapshot, pulling.began_at, is_admin=is_admin)
+    deletes = Deletes()
+    if not snapshot.incomplete:
+        name = ScopeName(pulling.token, workspace.id, resource)
+        scope, deletes = _plan_absences(name, scope, stored, pulling)
+    stale = [record for record in changes.stale if stored.rows[record.id].deleted_at is None]
+    remembered = next_regressions(stale, regressions, is_complete=not snapshot.incomplete)
+    return ScopePlan(
+        diff=changes,
+        scope=msgspec.structs.replace(scope, regressions=remembered),
+        deletes=deletes,
+        incomplete=snapshot.incomplete,
+        yielded=len(snapshot.records) - len(ours),
+        heirs=heirs_of(_given_up(pulling.rank, before, scope, viewers), viewers),
+        from_future=[record.id for record in _written(changes) if record.at > pulling.began_at + FUTURE],
+        held_before=before.held_hash if before else None,
     )
 
 
-def _plan_scope(snapshot: Snapshot[R], stored: StoredScope[R], began_at: datetime) -> ScopePlan[R]:
-    changes = diff(snapshot.records.values(), stored.rows, began_at)
-    return ScopePlan(changes, next_scope(stored.scope, snapshot), snapshot.incomplete)
+def _plan_absences(name: ScopeName, scope: Scope, stored: StoredScope[R], pulling: Pulling) -> tuple[Scope, Deletes]:
+    """What to bury, and the scope with only those absences that are still to be decided about."""
+    live = frozenset(id_ for id_, row in stored.rows.items() if row.record is not None and row.deleted_at is None)
+    shown = frozenset(scope.ids).union(id_ for cohort in scope.absent for id_ in cohort.ids)
+    seen_by_others: frozenset[int] = frozenset().union(*(viewer.ids for viewer in stored.viewers))
+    deletes = plan_deletes(name, scope, live & shown, seen_by_others, pulling.deletes, pulling.decisions)
+    rest = keep_only(scope.absent, live.difference(deletes.tombstones))
+    return msgspec.structs.replace(scope, absent=rest), deletes
 
 
-def _split_foreign(
-    resource: Resource, snapshot: Snapshot[R], foreign: Collection[int]
-) -> tuple[Snapshot[R], list[Reject]]:
-    """Put aside records whose id already belongs to another workspace: the API says a workspace never changes."""
-    if not foreign:
-        return snapshot, []
-    kept = {id_: record for id_, record in snapshot.records.items() if id_ not in foreign}
-    rejects = [
-        Reject(
-            resource=resource,
-            key=str(record.id),
-            workspace_id=record.workspace_id,
-            reason="workspace_changed",
-            detail="this id is stored under another workspace",
-            body=msgspec.json.encode(record).decode(),
-        )
-        for id_, record in snapshot.records.items()
-        if id_ in foreign
-    ]
-    incomplete = tuple(sorted({*snapshot.incomplete, "rejects"}))
-    return msgspec.structs.replace(snapshot, records=kept, incomplete=incomplete), rejects
+def _given_up(rank: int, before: Scope | None, scope: Scope, viewers: list[Viewer]) -> frozenset[int]:
+    """Ids that were this token's and are not any more: no longer seen, or its rights in the workspace changed."""
+    if before is None:
+        return frozenset()
+    owned = frozenset(before.ids) - owned_by_others(before.is_admin, rank, viewers)
+    owns = frozenset(scope.ids) - owned_by_others(scope.is_admin, rank, viewers)
+    return owned - owns
+
+
+def _written(changes: Diff[R]) -> list[R]:
+    return [*changes.inserts, *(record for record, _ in changes.changes)]

@@ -6,28 +6,37 @@ begin ─▶ fetch ─▶ digest equal? ─▶ finish            one UPDATE, not
                     decode ─▶ per workspace: read ─▶ plan ─▶ apply   one transaction each, fenced
                                                               │
                                                               ▼
-                                               quarantine ─▶ finish  the digest follows the rows
+                                      lost workspaces, quarantine ─▶ finish   the digest follows the rows
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
+import tenacity
 
 from syncd.clock import Clock
-from syncd.errors import DatabaseError, SyncdError, TogglUnavailable, Unforeseen
-from syncd.plan import WorkspacePlan
-from syncd.postgres.store import Begun, IdsElsewhere, Store
+from syncd.errors import DatabaseError, DatabaseUnavailable, FencedOut, SyncdError, TogglUnavailable, Unforeseen
+from syncd.failpoints import reach
+from syncd.plan import Culprit, WorkspacePlan
+from syncd.postgres.store import RowRefused, Store
+from syncd.postgres.writer import Begun
 from syncd.records import Reject, Sighting, WorkspaceSnapshot
+from syncd.sync.completeness import doubt_all, without
 from syncd.sync.consequences import consequence
-from syncd.sync.planning import plan_workspace
+from syncd.sync.deletes import DeleteRules
+from syncd.sync.planning import Pulling, plan_workspace
 from syncd.sync.report import PullReport
 from syncd.toggl.client import Conversation, Retry, Toggl
 from syncd.toggl.dialect import Dialect, ListingPlan, digest
+
+DATABASE_ATTEMPTS = 5
+DATABASE_BACKOFF_S = 0.1
+DATABASE_BACKOFF_MOST_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Rules:
     projects: str
     pull_timeout: timedelta
     full_every: timedelta
+    deletes: DeleteRules = field(default_factory=DeleteRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +81,7 @@ class Puller:
         started = self.clock.monotonic()
         begun: Begun | None = None
         try:
-            async with self._timed(report):
-                begun = await self.store.begin(
-                    subject.name, timeout=self.rules.pull_timeout, full_every=self.rules.full_every
-                )
-            report.pull_id, report.began_at = begun.pull_id, begun.began_at
-            report.last_success_at, report.row_count = begun.last_success_at, begun.row_count
+            begun = await self._begin(subject, report)
             await self._walk_in_time(subject, begun, report, full=full or begun.full_due)
         except SyncdError as error:
             await self._fail(begun, report, error)
@@ -92,6 +97,16 @@ class Puller:
             report.duration_s = self.clock.monotonic() - started
         return report
 
+    async def _begin(self, subject: Subject, report: PullReport) -> Begun:
+        async with self._timed(report):
+            begun = await self.store.begin(
+                subject.name, timeout=self.rules.pull_timeout, full_every=self.rules.full_every
+            )
+        reach("after_begin")
+        report.pull_id, report.began_at = begun.pull_id, begun.began_at
+        report.last_success_at, report.row_count = begun.last_success_at, begun.row_count
+        return begun
+
     async def _walk_in_time(self, subject: Subject, begun: Begun, report: PullReport, *, full: bool) -> None:
         limit = self.rules.pull_timeout
         try:
@@ -101,90 +116,138 @@ class Puller:
             raise TogglUnavailable(f"the pull did not end within {limit}") from None
 
     async def _walk(self, subject: Subject, begun: Begun, report: PullReport, *, full: bool) -> None:
-        conversation = self.toggl.conversation(
-            subject.name, subject.secret, lambda retry: self.on_retry(subject.name, retry)
-        )
-        report.traffic = conversation.traffic
+        conversation = self._talk(subject, report)
         remembered = {} if full else begun.strategies
-        listing_plan = ListingPlan(self.rules.projects, subject.workspaces, remembered)
-        fetched = await conversation.converse(self.dialect.listing(listing_plan))
+        listing = self.dialect.listing(ListingPlan(self.rules.projects, subject.workspaces, remembered))
+        fetched = await conversation.converse(listing)
+        reach("after_fetch")
         seen = digest(fetched, self.dialect.version)
         if seen == begun.digest and not full:
-            await self._finish_unchanged(begun, report, conversation)
+            await self._finish_unchanged(begun, report)
             return
         report.full = True
         sighting = self.dialect.decode(fetched)
         del fetched  # the bodies are the largest thing a pull holds
+        rejects = await self._apply_all(begun, sighting, report)
+        await self._finish_changed(begun, report, sighting, rejects, seen)
+
+    def _talk(self, subject: Subject, report: PullReport) -> Conversation:
+        conversation = self.toggl.conversation(
+            subject.name, subject.secret, lambda retry: self.on_retry(subject.name, retry)
+        )
+        report.traffic = conversation.traffic
+        return conversation
+
+    async def _apply_all(self, begun: Begun, sighting: Sighting, report: PullReport) -> list[Reject]:
+        """Apply every workspace; what was put aside, by the dialect or by the database."""
+        visible = [snapshot.workspace.id for snapshot in sighting.workspaces]
+        before = begun.workspace_ids
+        if before is not None:
+            report.gained = sorted(set(visible) - set(before))
+            report.lost = sorted(set(before) - set(visible))
         rejects = list(sighting.rejects)
         for snapshot in sighting.workspaces:
+            moved = report.gained or report.lost
             async with self._timed(report):
-                plan = await self._apply(begun, snapshot)
-            self._count(report, plan)
-            rejects += plan.rejects
-        await self._finish_changed(begun, report, conversation, sighting, rejects, seen)
+                plan, refused = await self._apply(
+                    begun, doubt_all(snapshot, "workspaces_changed") if moved else snapshot, report
+                )
+            reach("after_workspace_commit")
+            report.add(plan)
+            rejects += refused
+        if report.lost:
+            async with self._timed(report):
+                await self.store.lose_workspaces(begun, visible)
+            reach("after_lost_workspaces")
+        return rejects
 
-    async def _apply(self, begun: Begun, snapshot: WorkspaceSnapshot) -> WorkspacePlan:
-        """Plan and apply one workspace in one transaction; again, looking further, if an id lives elsewhere."""
+    async def _apply(
+        self, begun: Begun, snapshot: WorkspaceSnapshot, report: PullReport
+    ) -> tuple[WorkspacePlan, Sequence[Reject]]:
+        """One workspace, in one transaction, tried again while the database stumbles.
+
+        Trying again is safe at any point, also when a commit's answer was lost: what is applied already is found
+        unchanged. A record that its table refuses is put aside, and the rest applied without it.
+        """
+
+        def count(_state: tenacity.RetryCallState) -> None:
+            report.db_retries += 1
+
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(DATABASE_ATTEMPTS),
+            wait=lambda state: self.toggl.jitter.full(
+                min(DATABASE_BACKOFF_MOST_S, DATABASE_BACKOFF_S * 2.0**state.attempt_number)
+            ),
+            retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
+            sleep=self.toggl.sleep,
+            before_sleep=count,
+            reraise=True,
+        )
         try:
-            return await self._apply_once(begun, snapshot, look_elsewhere=False)
-        except IdsElsewhere:
-            return await self._apply_once(begun, snapshot, look_elsewhere=True)
+            return await retrying(self._apply_once, begun, snapshot), []
+        except RowRefused:
+            rest, rejects = without(snapshot, await retrying(self._find_culprits, begun, snapshot))
+            return await retrying(self._apply_once, begun, rest), rejects
 
-    async def _apply_once(self, begun: Begun, snapshot: WorkspaceSnapshot, *, look_elsewhere: bool) -> WorkspacePlan:
+    async def _apply_once(self, begun: Begun, snapshot: WorkspaceSnapshot) -> WorkspacePlan:
         async with self.store.workspace(begun, snapshot.workspace.id) as writer:
-            clients, projects = await writer.read(snapshot, look_elsewhere=look_elsewhere)
-            plan = plan_workspace(snapshot, clients, projects, begun.began_at)
+            pulling = Pulling(
+                begun.token, begun.rank, begun.began_at, self.rules.deletes, await writer.read_decisions()
+            )
+            plan = plan_workspace(snapshot, *await writer.read(), pulling)
             await writer.apply(plan)
+            reach("before_workspace_commit")
         return plan
 
-    def _count(self, report: PullReport, plan: WorkspacePlan) -> None:
-        report.workspaces += 1
-        report.clients.add(plan.clients)
-        report.clients.stubs += len(plan.stub_clients)
-        report.projects.add(plan.projects)
-        for resource, scope in (("client", plan.clients), ("project", plan.projects)):
-            report.incomplete += [(plan.workspace.id, resource, reason) for reason in scope.incomplete]
+    async def _find_culprits(self, begun: Begun, snapshot: WorkspaceSnapshot) -> list[Culprit]:
+        """Which records the database refuses: tried in a transaction that is rolled back."""
+        found: list[Culprit] = []
+        with contextlib.suppress(_RollBack):
+            async with self.store.workspace(begun, snapshot.workspace.id) as writer:
+                pulling = Pulling(begun.token, begun.rank, begun.began_at, self.rules.deletes)
+                found += await writer.find_culprits(plan_workspace(snapshot, *await writer.read(), pulling))
+                raise _RollBack
+        return found
 
-    async def _finish_unchanged(self, begun: Begun, report: PullReport, conversation: Conversation) -> None:
-        traffic = conversation.traffic
+    async def _finish_unchanged(self, begun: Begun, report: PullReport) -> None:
+        traffic = report.traffic
+        reach("before_finish")
         async with self._timed(report):
             due = await self.store.finish_unchanged(begun, traffic.requests, traffic.quota_remaining)
-        self._succeed(begun, report)
-        report.result, report.next_due_at = "unchanged", due
+        self._succeed(begun, report, due)
+        report.result = "unchanged"
 
     async def _finish_changed(
-        self,
-        begun: Begun,
-        report: PullReport,
-        conversation: Conversation,
-        sighting: Sighting,
-        rejects: list[Reject],
-        seen: bytes,
+        self, begun: Begun, report: PullReport, sighting: Sighting, rejects: list[Reject], seen: bytes
     ) -> None:
         report.row_count = sighting.row_count
         report.clients.quarantined = sum(reject.resource != "project" for reject in rejects)
         report.projects.quarantined = sum(reject.resource == "project" for reject in rejects)
-        whole = not rejects and not report.incomplete
+        reasons = {notice.detail for notice in report.notices if notice.kind == "incomplete"}
         written = report.clients.written + report.projects.written
-        report.result = "partial" if not whole else "changed" if written else "unchanged"
-        report.reason = "" if whole else ", ".join(sorted({why for *_, why in report.incomplete} or {"rejects"}))
-        traffic = conversation.traffic
+        report.reason = ", ".join(sorted(reasons | ({"rejects"} if rejects else set())))
+        report.result = "partial" if report.reason else "changed" if written else "unchanged"
+        visible = [snapshot.workspace.id for snapshot in sighting.workspaces]
+        trusted = seen if report.is_settled and not rejects else None
+        traffic = report.traffic
         async with self._timed(report):
             report.quarantined, report.released = await self.store.quarantine(begun, rejects)
+            reach("after_quarantine")
             if written:
-                counts = {
-                    "client": msgspec.to_builtins(report.clients),
-                    "project": msgspec.to_builtins(report.projects),
-                }
-                result = "changed" if whole else "partial"
-                await self.store.close_pull(begun, result, counts)
-            report.next_due_at = await self.store.finish_changed(
-                begun, traffic.requests, traffic.quota_remaining, seen if whole else None, report.row_count
+                counts = msgspec.to_builtins({"client": report.clients, "project": report.projects})
+                await self.store.close_pull(begun, "partial" if report.reason else "changed", counts)
+            reach("before_finish")
+            due = await self.store.finish_changed(
+                begun, traffic.requests, traffic.quota_remaining, trusted, report.row_count, visible
             )
-        self._succeed(begun, report)
+        self._succeed(begun, report, due)
 
-    def _succeed(self, begun: Begun, report: PullReport) -> None:
-        report.last_success_at = begun.began_at
+    def _succeed(self, begun: Begun, report: PullReport, due: datetime | None) -> None:
+        """Note the success; without a due time there was none, for a later pull has taken over."""
+        if due is None:
+            raise FencedOut(f"a later pull of token {begun.token} took over")
+        reach("after_finish")
+        report.last_success_at, report.next_due_at = begun.began_at, due
 
     async def _fail(self, begun: Begun | None, report: PullReport, error: SyncdError) -> None:
         """Put the failure into the report and, if the database can, on the token's row."""
@@ -206,3 +269,7 @@ class Puller:
             yield
         finally:
             report.db_s += self.clock.monotonic() - started
+
+
+class _RollBack(Exception):
+    """Leaves a transaction that was only a try."""

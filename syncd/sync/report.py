@@ -7,22 +7,27 @@ from typing import Any, Literal
 import msgspec
 
 from syncd.errors import SyncdError
-from syncd.plan import ScopePlan
+from syncd.plan import Held, ScopePlan, WorkspacePlan
 from syncd.toggl.client import Traffic
 
 Result = Literal["unchanged", "changed", "partial", "failed"]
 
 
 class Counts(msgspec.Struct):
-    """Rows of one resource, over all workspaces of a pull. `complete`: every snapshot was."""
+    """Rows of one resource, over all workspaces of a pull. `complete`: every snapshot was.
+
+    `yielded`: records that a better token owns. `delete_candidates`: live rows that are missing and not yet buried.
+    """
 
     fetched: int = 0
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
     reappeared: int = 0
+    deleted: int = 0
     stale: int = 0
     stubs: int = 0
+    yielded: int = 0
     quarantined: int = 0
     delete_candidates: int = 0
     complete: bool = True
@@ -34,23 +39,38 @@ class Counts(msgspec.Struct):
         self.updated += diff.count("update") + diff.count("volatile")
         self.reappeared += diff.count("reappear")
         self.unchanged += diff.unchanged
-        self.stale += diff.stale
-        self.fetched += len(diff.inserts) + len(diff.changes) + diff.unchanged + diff.stale
-        self.delete_candidates += len(plan.scope.absent_ids)
+        self.stale += len(diff.stale)
+        self.yielded += plan.yielded
+        self.fetched += len(diff.inserts) + len(diff.changes) + diff.unchanged + len(diff.stale) + plan.yielded
+        self.deleted += len(plan.deletes.tombstones)
+        self.delete_candidates += plan.deletes.candidates - len(plan.deletes.tombstones)
         self.complete = self.complete and not plan.incomplete
 
     @property
     def written(self) -> int:
-        return self.inserted + self.updated + self.reappeared + self.stubs
+        return self.inserted + self.updated + self.reappeared + self.deleted + self.stubs
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something about one scope that deserves a line of its own. `ids` or `count` as it fits, `detail` in words."""
+
+    kind: Literal["incomplete", "deleted", "pending", "held", "released", "owner_changed", "restored", "from_future",
+                  "reappeared"]  # fmt: skip
+    workspace_id: int
+    resource: str
+    ids: list[int] = []
+    count: int = 0
+    detail: str = ""
+    held: Held | None = None
 
 
 @dataclass(slots=True)
 class PullReport:
     """One pull of one token, whatever came of it. Durations in seconds; instants by the database's clock.
 
-    `full`: everything was compared. `reason`: why the result is not better, '' if it could not be. `incomplete`:
-    (workspace, resource, why). `quarantined`, `released`: (resource, key[, reason]) of records that were not in
-    quarantine before, or no longer are.
+    `full`: everything was compared. `reason`: why the result is not better, '' if it could not be. `quarantined`,
+    `released`: (resource, key[, reason]) of records that were not in quarantine before, or no longer are.
+    `gained`, `lost`: workspaces that the token sees since now, or no longer.
     """
 
     token: str
@@ -63,17 +83,51 @@ class PullReport:
     next_due_at: datetime | None = None
     duration_s: float = 0.0
     db_s: float = 0.0
+    db_retries: int = 0
     workspaces: int = 0
     row_count: int = 0
     clients: Counts = field(default_factory=Counts)
     projects: Counts = field(default_factory=Counts)
     traffic: Traffic = field(default_factory=Traffic)
-    incomplete: list[tuple[int, str, str]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     quarantined: list[tuple[str, str, str]] = field(default_factory=list)
     released: list[tuple[str, str]] = field(default_factory=list)
+    gained: list[int] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    is_settled: bool = True
     error: SyncdError | None = None
 
     @property
     def is_fresh(self) -> bool:
         """The mirror holds what the source showed now."""
         return self.result != "failed"
+
+    def add(self, plan: WorkspacePlan) -> None:
+        """Count what was applied to one workspace."""
+        self.workspaces += 1
+        self.clients.add(plan.clients)
+        self.clients.stubs += len(plan.stub_clients)
+        self.projects.add(plan.projects)
+        self.is_settled = self.is_settled and plan.is_settled
+        self.notices += notices_of(plan.workspace.id, "client", plan.clients)
+        self.notices += notices_of(plan.workspace.id, "project", plan.projects)
+
+
+def notices_of(workspace_id: int, resource: str, plan: ScopePlan[Any]) -> list[Notice]:
+    """What a scope's plan has to say beyond its counts."""
+    found = [Notice("incomplete", workspace_id, resource, detail=reason) for reason in plan.incomplete]
+    deletes, diff = plan.deletes, plan.diff
+    reappeared = [record.id for record, change in diff.changes if change == "reappear"]
+    if deletes.tombstones:
+        found.append(Notice("deleted", workspace_id, resource, ids=deletes.tombstones))
+    if deletes.is_waiting:
+        found.append(Notice("pending", workspace_id, resource, count=deletes.candidates))
+    if deletes.held is not None and deletes.held.hash != plan.held_before:
+        found.append(Notice("held", workspace_id, resource, held=deletes.held))
+    if deletes.held is None and plan.held_before is not None:
+        found.append(Notice("released", workspace_id, resource, detail=plan.held_before))
+    for kind, ids in (("reappeared", reappeared), ("restored", diff.restored), ("from_future", plan.from_future)):
+        if ids:
+            found.append(Notice(kind, workspace_id, resource, ids=ids))  # type: ignore[arg-type]
+    found += [Notice("owner_changed", workspace_id, resource, count=n, detail=t) for t, n in plan.heirs.items()]
+    return found

@@ -73,37 +73,13 @@ READY = _define(
     "deploy marker",
     ("syncd.schema_version", "syncd.server_version", "syncd.token_count", "server.address", "event.duration"),
 )
-CONFIG_INVALID = _define(
-    "syncd.config.invalid",
-    "fatal",
-    "the configuration cannot be used",
-    "mistakes in file or environment; at a reload the old settings stay",
-    "mend what the problems say and start again",
-    ("syncd.config.source", "syncd.config.problems"),
-)
-CONFIG_RELOADED = _define(
-    "syncd.config.reloaded",
-    "info",
-    "configuration read again[ from {syncd.config.source}]",
-    "new settings are in force",
-    "deploy marker",
-    ("syncd.config.source", "syncd.config.fingerprint", "syncd.token_count"),
-)
 PULL_FINISH = _define(
     "syncd.pull.finish",
     "info",
-    "pull of {syncd.token.id}: {syncd.pull.result}[ ({syncd.pull.reason})]",
+    "pull of {syncd.token.id}: {syncd.pull.result}[ ({syncd.pull.reason})][, {syncd.written} of][ {syncd.rows} rows]",
     "the one line of every pull, also of one that failed; warning if partial, error if failed",
     "the line to query",
     ("event.outcome", "event.duration", *PULL, *ERROR, "http.response.status_code"),
-)
-PULL_SKIPPED = _define(
-    "syncd.pull.skipped",
-    "warning",
-    "no pull of {syncd.token.id}[: {syncd.pull.reason}]",
-    "a token was due and was not pulled: overlap, misfire, shutdown or parked",
-    "if it repeats, the interval is too short",
-    ("syncd.pull.reason", "syncd.next_run_at"),
 )
 HEARTBEAT_EVENT = _define(
     "syncd.heartbeat",
@@ -204,18 +180,10 @@ DB_RECOVERED = _define(
 DB_RETRY = _define(
     "syncd.db.retry",
     "warning",
-    "transaction tried again[ after {db.response.status_code}]",
+    "{syncd.token.id}: a transaction had to be tried {syncd.attempts} more time(s)",
     "a deadlock, serialization failure or lost connection undid a transaction",
     "contention, if it repeats",
-    ("db.system.name", "db.response.status_code", "db.collection.name", "syncd.attempt", "syncd.wait_ms", *ERROR),
-)
-MIGRATION_START = _define(
-    "syncd.migration.start",
-    "info",
-    "migration {syncd.migration.version} begins[: {syncd.migration.name}]",
-    "a change of the schema begins",
-    "deploy marker",
-    ("syncd.migration.version", "syncd.migration.name"),
+    ("syncd.attempts",),
 )
 MIGRATION_APPLIED = _define(
     "syncd.migration.applied",
@@ -224,22 +192,6 @@ MIGRATION_APPLIED = _define(
     "a change of the schema is committed",
     "deploy marker",
     ("syncd.migration.version", "syncd.migration.name", "event.duration"),
-)
-MIGRATION_LOCK_TIMEOUT = _define(
-    "syncd.migration.lock_timeout",
-    "warning",
-    "migration {syncd.migration.version} waits for a lock",
-    "another session holds what the migration needs",
-    "end the long query that the blockers name",
-    ("syncd.migration.version", "syncd.migration.name", "syncd.waited_ms", "syncd.blockers"),
-)
-MIGRATION_FAILED = _define(
-    "syncd.migration.failed",
-    "fatal",
-    "migration {syncd.migration.version} failed",
-    "the schema is as it was before; the service stops",
-    "page",
-    ("syncd.migration.version", "syncd.migration.name", "db.response.status_code", *ERROR),
 )
 LEADER_ACQUIRED = _define(
     "syncd.leader.acquired",
@@ -257,30 +209,71 @@ LEADER_LOST = _define(
     "failover marker",
     ("syncd.fencing_number", "syncd.pull.reason"),
 )
-FRESHNESS_BREACHED = _define(
-    "syncd.freshness.breached",
-    "error",
-    "{syncd.token.id} is too old[: {syncd.staleness_seconds} s]",
-    "a token passed the promised staleness",
-    "look at its pull.finish lines",
-    ("syncd.staleness_seconds", "syncd.bound_seconds"),
-)
-FRESHNESS_RESTORED = _define(
-    "syncd.freshness.restored",
+DELETE_PENDING = _define(
+    "syncd.delete.pending",
     "info",
-    "{syncd.token.id} is fresh again",
-    "the first success after a breach",
-    "close the ticket",
-    ("syncd.staleness_seconds", "syncd.bound_seconds"),
+    "{syncd.token.id}: {syncd.count} {syncd.resource}(s) missing, to be confirmed",
+    "rows were missing from complete snapshots, and further ones have to agree",
+    "audit",
+    ("syncd.count",),
 )
-CLOCK_SKEW = _define(
-    "syncd.clock.skew",
+DELETE_APPLIED = _define(
+    "syncd.delete.applied",
+    "info",
+    "{syncd.token.id}: {syncd.count} {syncd.resource}(s) are gone",
+    "rows became tombstones",
+    "audit: the ids tell which",
+    ("syncd.count", "syncd.ids"),
+)
+DELETE_BLOCKED = _define(
+    "syncd.delete.blocked",
+    "error",
+    "{syncd.token.id}: {syncd.count} of {syncd.live} {syncd.resource}(s) would go; decide with: syncd deletes list",
+    "the guard holds back more deletions than is usual; everything else is mirrored",
+    "look at the source; syncd deletes approve HASH, or reject HASH",
+    ("syncd.count", "syncd.live", "syncd.candidate_hash", "syncd.delete.reason"),
+)
+DELETE_RELEASED = _define(
+    "syncd.delete.released",
+    "info",
+    "{syncd.token.id}: held-back deletions of {syncd.resource}s are settled",
+    "the rows came back, or a person decided",
+    "nothing to do",
+    ("syncd.candidate_hash",),
+)
+RECORD_REAPPEARED = _define(
+    "syncd.record.reappeared",
+    "info",
+    "{syncd.token.id}: {syncd.count} deleted {syncd.resource}(s) are back",
+    "tombstones became live rows again",
+    "a restore at the source, if there are many",
+    ("syncd.count", "syncd.ids"),
+)
+RECORD_AT_REGRESSED = _define(
+    "syncd.record.at_regressed",
     "warning",
-    "clocks differ[ by {syncd.offset_seconds} s]",
-    "this machine and another one disagree about the time",
-    "look at time synchronisation",
-    ("syncd.offset_seconds", "server.address"),
+    "{syncd.token.id}: {syncd.count} {syncd.resource}(s) went back in time",
+    "several complete snapshots agreed on an older state, and it was accepted",
+    "ask whether the source was restored",
+    ("syncd.count", "syncd.ids"),
 )
+RECORD_AT_FUTURE = _define(
+    "syncd.record.at_future",
+    "warning",
+    "{syncd.token.id}: {syncd.count} {syncd.resource}(s) changed in the future, they say",
+    "a record's time of change is more than a day ahead",
+    "look at the clocks",
+    ("syncd.count", "syncd.ids"),
+)
+OWNER_CHANGED = _define(
+    "syncd.record.owner_changed",
+    "info",
+    "{syncd.count} {syncd.resource}(s) are shown as {syncd.heir} sees them, no longer {syncd.token.id}",
+    "a token no longer sees rows that another one still does",
+    "explains rows that change though nobody edited them",
+    ("syncd.count", "syncd.heir"),
+)
+
 INVARIANT_VIOLATED = _define(
     "syncd.invariant.violated",
     "error",

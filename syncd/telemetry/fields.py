@@ -99,7 +99,6 @@ HTTP = (
 DATABASE = (
     Field("db.system.name", "text", "always postgresql"),
     Field("db.response.status_code", "text", "SQLSTATE; absent where the server was not reached"),
-    Field("db.collection.name", "text", "the relation concerned"),
 )
 
 _COUNTS = (
@@ -113,6 +112,7 @@ _COUNTS = (
     ("delete_candidates", "live rows that a complete listing lacked"),
     ("stubs", "parents known by id alone"),
     ("stale", "records older than what is stored, and so ignored"),
+    ("yielded", "records that a better token sees too, and owns"),
 )
 
 PULL = (
@@ -128,6 +128,7 @@ PULL = (
     Field("syncd.next_run_at", "instant", "when the token is due again"),
     Field("syncd.workspaces", "integer", "workspaces seen"),
     Field("syncd.rows", "integer", "live rows that the token sees"),
+    Field("syncd.written", "integer", "rows written, of all kinds"),
     *(
         Field(f"syncd.{resource}.{count}", "integer", f"{resource}s: {meaning}")
         for resource in ("client", "project")
@@ -157,23 +158,25 @@ OTHER = (
     Field("log.logger", "text", "library that wrote the line"),
     Field("syncd.attempt", "integer", "number of this try, from 1"),
     Field("syncd.attempts", "integer", "tries so far"),
-    Field("syncd.blockers", "texts", "sessions that hold the lock: pid, role, age"),
-    Field("syncd.bound_seconds", "number", "the staleness that was promised not to be passed"),
+    Field("syncd.candidate_hash", "text", "stands for exactly one set of rows; what approve and reject take"),
     Field("syncd.config.fingerprint", "text", "changes when a setting does; says nothing about secrets"),
-    Field("syncd.config.problems", "texts", "what is wrong, one sentence each"),
     Field("syncd.config.source", "text", "file that the settings came from, or environment"),
+    Field("syncd.count", "integer", "how many rows it is about"),
+    Field("syncd.delete.reason", "text", "why the guard objects", ("shrunk", "emptied")),
     Field("syncd.exit_code", "integer", "what the process returns"),
     Field("syncd.expected", "text", "what should have been"),
     Field("syncd.failures", "integer", "failures in a row"),
     Field("syncd.fencing_number", "integer", "number of the term; a higher one wins"),
     Field("syncd.found", "text", "what was"),
+    Field("syncd.heir", "text", "name of the token that owns the rows from now on"),
+    Field("syncd.ids", "integers", "ids of the rows, the first hundred"),
     Field("syncd.in_flight", "integer", "pulls that are running"),
     Field("syncd.interval_seconds", "number", "seconds between two pulls of a token, by default"),
     Field("syncd.invariant", "text", "name of the rule that was broken"),
+    Field("syncd.live", "integer", "live rows of the scope"),
     Field("syncd.migration.name", "text", "name of the migration"),
     Field("syncd.migration.version", "integer", "number of the migration"),
     Field("syncd.next_try_at", "instant", "not tried again before"),
-    Field("syncd.offset_seconds", "number", "their clock minus ours, in seconds"),
     Field("syncd.python_version", "text", "version of Python"),
     Field("syncd.quota_remaining", "integer", "requests left in this hour"),
     Field("syncd.quota_resets_at", "instant", "when the hourly quota begins anew"),
@@ -187,7 +190,6 @@ OTHER = (
     Field("syncd.since", "instant", "when it began"),
     Field("syncd.token_count", "integer", "tokens in the configuration"),
     Field("syncd.wait_ms", "integer", "milliseconds until the next try"),
-    Field("syncd.waited_ms", "integer", "milliseconds spent waiting for a lock"),
     Field("syncd.where", "text", "part of the program in which it surfaced"),
     Field("syncd.workspaces_added", "integers", "workspaces that the token sees since now"),
     Field("syncd.workspaces_removed", "integers", "workspaces that the token no longer sees"),

@@ -144,6 +144,7 @@ def _addresses(answer: Answer) -> Iterator[_Address]:
 class _WorkspaceRow(msgspec.Struct, gc=False):
     id: Id
     name: str
+    admin: bool = False
 
 
 class _ClientRow(msgspec.Struct, gc=False):
@@ -177,7 +178,7 @@ class _ProjectRow(msgspec.Struct, gc=False):
 
 
 def _workspace(row: _WorkspaceRow, _extra: Extra) -> Workspace:
-    return Workspace(row.id, row.name)
+    return Workspace(row.id, row.name, row.admin)
 
 
 def _client(row: _ClientRow, extra: Extra) -> Client | Gone:
@@ -227,7 +228,7 @@ def decode(fetched: FetchedV8) -> Sighting:
     Raises:
         TokenRejected, ContractChanged: an answer that no part of can be used.
     """
-    names, rejects = _workspace_names(fetched.workspaces)
+    known, rejects = _known_workspaces(fetched.workspaces)
     clients, projects = Collector(_clients), Collector(_projects)
     for asked, answer in fetched.clients:
         _add(clients, answer, asked)
@@ -237,7 +238,7 @@ def decode(fetched: FetchedV8) -> Sighting:
     return Sighting(
         workspaces=[
             WorkspaceSnapshot(
-                workspace=Workspace(workspace_id, names.get(workspace_id)),
+                workspace=known.get(workspace_id, Workspace(workspace_id, None)),
                 clients=clients.snapshot(workspace_id, "workspace"),
                 projects=projects.snapshot(workspace_id, listed.strategy),
             )
@@ -255,13 +256,13 @@ def _add(collector: Collector[R], answer: Answer, workspace_id: int | None) -> N
         collector.add(answer, workspace_id)
 
 
-def _workspace_names(answer: Answer | None) -> tuple[dict[int, str], list[Reject]]:
+def _known_workspaces(answer: Answer | None) -> tuple[dict[int, Workspace], list[Reject]]:
     if answer is None:
         return {}, []
     body, repaired = repair(answer.body)
     rows = [_workspaces.read(raw, repaired=repaired) for raw in raw_rows(answer, body)]
-    names = {row.id: row.name for row in rows if isinstance(row, Workspace) and row.name is not None}
-    return names, [row for row in rows if isinstance(row, Reject)]
+    known = {row.id: row for row in rows if isinstance(row, Workspace)}
+    return known, [row for row in rows if isinstance(row, Reject)]
 
 
 DIALECT = Dialect("v8.1", listing, decode, price)

@@ -6,10 +6,10 @@ import pytest
 
 from syncd.emulator import seed
 from syncd.emulator.server import Emulator
+from syncd.postgres.database import Database
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.migrate import migrate
 from syncd.postgres.pool import open_pool
-from syncd.postgres.store import Store
 from syncd.toggl.client import open_session
 from tests.integration.sync.conftest import mirror_of
 
@@ -28,7 +28,7 @@ async def test_a_mirror_begins_and_goes_on(
         pool = await open_pool(server.url, size=2, connect_timeout_s=10)
         async with pool.acquire() as connection:
             assert await migrate(connection) > 0
-        mirror = await mirror_of(Store(pool, "here"), session, emulator.url, dict(world.tokens))
+        mirror = await mirror_of(Database(pool, "here"), session, emulator.url, dict(world.tokens))
         results = [(await mirror.pull()).result, (await mirror.pull()).result]
         world.update_client(1239456, name="Big Startup")
         results.append((await mirror.pull()).result)

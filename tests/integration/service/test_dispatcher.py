@@ -7,11 +7,14 @@ from typing import Any, cast
 
 import pytest
 
+from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
+from syncd.postgres.registry import Registry
 from syncd.postgres.store import Store
 from syncd.service.dispatcher import LocalDispatcher
 from syncd.service.runtime import Runtime
 from syncd.sync.pull import Subject
+from tests.integration.sync.conftest import register
 
 HOUR = timedelta(hours=1)
 
@@ -19,8 +22,9 @@ HOUR = timedelta(hours=1)
 class Pulls:
     """Stands in for a runtime: pulls begin, and end when the test says so."""
 
-    def __init__(self, store: Store, names: list[str]) -> None:
-        self.store = store
+    def __init__(self, database: Database, names: list[str]) -> None:
+        self.registry = Registry(database)
+        self.store = Store(database)
         self.subjects = {name: Subject(name, "x") for name in names}
         self.begun: list[str] = []
         self.ended: list[str] = []
@@ -37,15 +41,15 @@ class Pulls:
 
 
 @pytest.fixture
-async def store(migrated_url: str) -> AsyncIterator[Store]:
+async def database(migrated_url: str) -> AsyncIterator[Database]:
     pool = await open_pool(migrated_url, size=4, connect_timeout_s=10)
-    yield Store(pool, "here")
+    yield Database(pool, "here")
     await pool.close()
 
 
-async def dispatcher_of(store: Store, names: list[str], limit: int) -> tuple[LocalDispatcher, Pulls]:
-    await store.register([(name, rank, HOUR) for rank, name in enumerate(names)])
-    pulls = Pulls(store, names)
+async def dispatcher_of(database: Database, names: list[str], limit: int) -> tuple[LocalDispatcher, Pulls]:
+    await register(database, *names, interval=HOUR)
+    pulls = Pulls(database, names)
     return LocalDispatcher(cast("Runtime", pulls), limit), pulls
 
 
@@ -55,9 +59,9 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_every_due_token_is_pulled_once(store: Store) -> None:
+async def test_every_due_token_is_pulled_once(database: Database) -> None:
     """And not again before its interval is over."""
-    dispatcher, pulls = await dispatcher_of(store, ["a", "b"], 10)
+    dispatcher, pulls = await dispatcher_of(database, ["a", "b"], 10)
     pulls.gate.set()
     await dispatcher.dispatch()
     await dispatcher.drain()
@@ -65,10 +69,10 @@ async def test_every_due_token_is_pulled_once(store: Store) -> None:
     assert (sorted(pulls.begun), dispatcher.in_flight) == (["a", "b"], 0)
 
 
-async def test_no_more_than_the_limit_at_once(store: Store) -> None:
+async def test_no_more_than_the_limit_at_once(database: Database) -> None:
     """The rest waits for room, without being forgotten."""
     names = [f"t{n}" for n in range(7)]
-    dispatcher, pulls = await dispatcher_of(store, names, 3)
+    dispatcher, pulls = await dispatcher_of(database, names, 3)
     await dispatcher.dispatch()
     await settle()
     await dispatcher.dispatch()
@@ -81,9 +85,9 @@ async def test_no_more_than_the_limit_at_once(store: Store) -> None:
     assert sorted(pulls.begun) == names
 
 
-async def test_two_pulls_of_one_token_never_overlap(store: Store) -> None:
+async def test_two_pulls_of_one_token_never_overlap(database: Database) -> None:
     """However often it comes due meanwhile."""
-    dispatcher, pulls = await dispatcher_of(store, ["a"], 10)
+    dispatcher, pulls = await dispatcher_of(database, ["a"], 10)
     for _ in range(3):
         await dispatcher.dispatch()
         await settle()
@@ -92,19 +96,19 @@ async def test_two_pulls_of_one_token_never_overlap(store: Store) -> None:
     await dispatcher.drain()
 
 
-async def test_a_shutdown_rolls_back_what_does_not_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_shutdown_rolls_back_what_does_not_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time to end well is over."""
     monkeypatch.setattr("syncd.service.dispatcher.DRAIN_S", 0.01)
-    dispatcher, pulls = await dispatcher_of(store, ["a", "b"], 10)
+    dispatcher, pulls = await dispatcher_of(database, ["a", "b"], 10)
     await dispatcher.dispatch()
     await settle()
     assert await dispatcher.drain() == 2
     assert sorted(pulls.ended) == ["a", "b"]
 
 
-async def test_a_token_that_is_not_ours_is_left_alone(store: Store) -> None:
+async def test_a_token_that_is_not_ours_is_left_alone(database: Database) -> None:
     """Another configuration may share the database."""
-    dispatcher, pulls = await dispatcher_of(store, ["a", "b"], 10)
+    dispatcher, pulls = await dispatcher_of(database, ["a", "b"], 10)
     del pulls.subjects["b"]
     pulls.gate.set()
     await dispatcher.dispatch()
@@ -112,10 +116,11 @@ async def test_a_token_that_is_not_ours_is_left_alone(store: Store) -> None:
     assert pulls.begun == ["a"]
 
 
-async def test_due_times_stay_on_their_grid(store: Store) -> None:
+async def test_due_times_stay_on_their_grid(database: Database) -> None:
     """After a long pause a token is pulled once, not once per missed turn, and its phase is kept."""
-    await store.register([("a", 0, timedelta(minutes=5))])
-    async with store.connection() as connection:
+    await register(database, "a")
+    store = Store(database)
+    async with database.connection() as connection:
         await connection.execute("UPDATE syncd.tokens SET next_due_at = now() - interval '3 hours 1 minute'")
         before: Any = await connection.fetchval("SELECT next_due_at FROM syncd.tokens")
     begun = await store.begin("a", timeout=HOUR, full_every=HOUR)
@@ -123,4 +128,4 @@ async def test_due_times_stay_on_their_grid(store: Store) -> None:
     assert due is not None
     assert (due - before) % timedelta(minutes=5) == timedelta(0)
     assert timedelta(hours=3, minutes=1) < due - before <= timedelta(hours=3, minutes=6)
-    assert await store.due([], 10) == []
+    assert await Registry(database).due([], 10) == []

@@ -13,7 +13,9 @@ from syncd.clock import Clock, Jitter
 from syncd.emulator import seed
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
+from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
+from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
@@ -31,7 +33,7 @@ async def no_sleep(_seconds: float) -> None:
 class Mirror:
     """Pulls from `base_url` into a database of the test's own; `retries` of all pulls."""
 
-    store: Store
+    database: Database
     puller: Puller
     tokens: dict[str, str]
     retries: list[Retry] = field(default_factory=list)
@@ -39,8 +41,16 @@ class Mirror:
     async def pull(self, token: str = "t0", *, full: bool = False, only: frozenset[int] = frozenset()) -> PullReport:
         return await self.puller.pull(Subject(token, self.tokens[token], only), full=full)
 
+    @property
+    def store(self) -> Store:
+        return self.puller.store
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.database)
+
     async def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        async with self.store.connection() as connection:
+        async with self.database.connection() as connection:
             return [tuple(row) for row in await connection.fetch(query, *arguments)]
 
     async def value(self, query: str, *arguments: Any) -> Any:
@@ -55,9 +65,9 @@ class Mirror:
 
 
 @pytest.fixture
-async def store(migrated_url: str) -> AsyncIterator[Store]:
+async def database(migrated_url: str) -> AsyncIterator[Database]:
     pool = await open_pool(migrated_url, size=4, connect_timeout_s=10)
-    yield Store(pool, "the test's database")
+    yield Database(pool, "the test's database")
     await pool.close()
 
 
@@ -67,16 +77,22 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+async def register(database: Database, *names: str, interval: timedelta = timedelta(minutes=5)) -> None:
+    """These tokens and no others, in this order of rank."""
+    await Registry(database).register([Entry(name, rank, interval, f"fp {name}") for rank, name in enumerate(names)])
+
+
 async def mirror_of(
-    store: Store, session: aiohttp.ClientSession, base_url: str, tokens: dict[str, str], **rules: Any
+    database: Database, session: aiohttp.ClientSession, base_url: str, tokens: dict[str, str], **rules: Any
 ) -> Mirror:
     """A mirror of any server; `rules` other than the usual ones."""
-    await store.register([(name, rank, timedelta(minutes=5)) for rank, name in enumerate(tokens)])
+    await register(database, *tokens)
     toggl = Toggl(session, base_url, 0, Clock(), Jitter(Random(1)), no_sleep)
     usual: dict[str, Any] = {"projects": "auto", "pull_timeout": timedelta(minutes=1), "full_every": timedelta(days=1)}
     retries: list[Retry] = []
-    puller = Puller(toggl, v8.DIALECT, store, Rules(**{**usual, **rules}), Clock(), lambda _, r: retries.append(r))
-    return Mirror(store, puller, tokens, retries)
+    rules_ = Rules(**{**usual, **rules})
+    puller = Puller(toggl, v8.DIALECT, Store(database), rules_, Clock(), lambda _, r: retries.append(r))
+    return Mirror(database, puller, tokens, retries)
 
 
 @pytest.fixture
@@ -92,5 +108,5 @@ async def emulator(world: World) -> AsyncIterator[Emulator]:
 
 
 @pytest.fixture
-async def mirror(store: Store, session: aiohttp.ClientSession, emulator: Emulator, world: World) -> Mirror:
-    return await mirror_of(store, session, emulator.url, dict(world.tokens))
+async def mirror(database: Database, session: aiohttp.ClientSession, emulator: Emulator, world: World) -> Mirror:
+    return await mirror_of(database, session, emulator.url, dict(world.tokens))

@@ -13,7 +13,7 @@ from syncd.emulator import mishaps
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
 from syncd.errors import ContractChanged, TogglUnavailable, TokenRejected, Unforeseen
-from syncd.postgres.store import Store
+from syncd.postgres.database import Database
 from tests.integration.sync.conftest import Mirror, mirror_of
 from tests.servers import serve_handler
 
@@ -96,8 +96,9 @@ async def test_what_is_absent_is_counted_and_kept(mirror: Mirror, world: World) 
     """Absence is no proof."""
     await mirror.pull()
     world.delete_project(909)
-    report, again = await mirror.pull(), await mirror.pull(full=True)
+    report, again = await mirror.pull(), await mirror.pull()
     assert (report.projects.delete_candidates, again.projects.delete_candidates) == (1, 1)
+    assert (again.full, again.projects.deleted) == (True, 0)
     assert await mirror.value("SELECT count(*) FROM toggl.projects_current") == 2
 
 
@@ -159,17 +160,19 @@ async def test_a_long_retry_after_parks_the_token(mirror: Mirror, emulator: Emul
     emulator.faults.add(mishaps.status(429, headers={"Retry-After": "900"}))
     report = await mirror.pull()
     assert (report.result, report.reason) == ("failed", "rate_limited")
-    held = await mirror.store.held(["t0"])
+    held = await mirror.registry.held(["t0"])
     assert 800 < held["t0"] <= 900
-    assert await mirror.store.due([], 10) == []
+    assert await mirror.registry.due([], 10) == []
     assert await mirror.value("SELECT status FROM toggl.sync_status") == "rate_limited"
 
 
 async def test_a_pull_that_takes_too_long_ends(
-    store: Store, session: aiohttp.ClientSession, emulator: Emulator, world: World
+    database: Database, session: aiohttp.ClientSession, emulator: Emulator, world: World
 ) -> None:
     """With a report like any other failure."""
-    mirror = await mirror_of(store, session, emulator.url, dict(world.tokens), pull_timeout=timedelta(milliseconds=300))
+    mirror = await mirror_of(
+        database, session, emulator.url, dict(world.tokens), pull_timeout=timedelta(milliseconds=300)
+    )
     emulator.faults.add(mishaps.hang())
     report = await mirror.pull()
     assert (report.result, type(report.error)) == ("failed", TogglUnavailable)
@@ -185,7 +188,7 @@ async def test_an_interrupted_pull_is_due_again_at_once(mirror: Mirror, emulator
     pull.cancel()
     with pytest.raises(asyncio.CancelledError):
         await pull
-    assert await mirror.store.due([], 10) == ["t0"]
+    assert await mirror.registry.due([], 10) == ["t0"]
     assert await mirror.value("SELECT status FROM toggl.sync_status") == "late"
 
 
@@ -204,7 +207,7 @@ async def test_a_mistake_of_ours_ends_one_pull(mirror: Mirror, monkeypatch: pyte
 
 
 async def test_a_server_that_serves_the_documentation_to_the_letter(
-    store: Store, session: aiohttp.ClientSession
+    database: Database, session: aiohttp.ClientSession
 ) -> None:
     """No list of workspaces, none of their projects, and projects that name a client nobody lists (987)."""
     clients = [
@@ -224,7 +227,7 @@ async def test_a_server_that_serves_the_documentation_to_the_letter(
         return web.Response(status=404)
 
     async with serve_handler(handler) as url:
-        mirror = await mirror_of(store, session, url, {"t0": "x"})
+        mirror = await mirror_of(database, session, url, {"t0": "x"})
         report = await mirror.pull()
     assert (report.result, report.clients.stubs, report.projects.inserted) == ("changed", 1, 1)
     assert await mirror.rows("SELECT id, name, _is_stub FROM toggl.workspaces") == [(777, None, True)]

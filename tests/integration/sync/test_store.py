@@ -12,16 +12,21 @@ from hypothesis import strategies as st
 
 from syncd.emulator.model import World
 from syncd.errors import FencedOut
+from syncd.plan import StoredScope
+from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
-from syncd.postgres.store import Begun, Store
+from syncd.postgres.store import Store
+from syncd.postgres.writer import Begun
 from syncd.records import Snapshot, Workspace, WorkspaceSnapshot
-from syncd.sync.planning import plan_workspace
-from tests.integration.sync.conftest import Mirror, mirror_of
+from syncd.sync.deletes import DeleteRules
+from syncd.sync.planning import Pulling, plan_workspace
+from tests.integration.sync.conftest import Mirror, mirror_of, register
 from tests.model import apply, content, stored
 from tests.property.sync.test_diff_properties import by_id, clients, projects
 from tests.servers import serve_handler
 from tests.unit.toggl.answers import client, project
 
+NO_DELETES = DeleteRules(enabled=False)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -46,10 +51,10 @@ class Source:
 
 
 @pytest.fixture
-async def source_mirror(store: Store, session: aiohttp.ClientSession) -> Any:
+async def source_mirror(database: Database, session: aiohttp.ClientSession) -> Any:
     source = Source()
     async with serve_handler(source.serve) as url:
-        yield source, await mirror_of(store, session, url, {"t0": "x"})
+        yield source, await mirror_of(database, session, url, {"t0": "x"})
 
 
 async def begin(store: Store, token: str = "t0") -> Begun:
@@ -65,7 +70,7 @@ async def test_the_pull_that_began_last_wins(mirror: Mirror) -> None:
             pass
     async with mirror.store.workspace(newer, 777):
         pass
-    assert await mirror.store.finish_changed(older, 1, None, b"x", 0) is None
+    assert await mirror.store.finish_changed(older, 1, None, b"x", 0, []) is None
     assert await mirror.value("SELECT digest FROM syncd.tokens") is None
 
 
@@ -86,7 +91,7 @@ async def test_a_fenced_out_pull_is_reported(mirror: Mirror, world: World, monke
 
 async def test_two_pulls_of_one_workspace_take_turns(mirror: Mirror) -> None:
     """The second transaction waits for the first: they never plan on the same stored rows."""
-    await mirror.store.register([("t0", 0, HOUR), ("t1", 1, HOUR)])
+    await register(mirror.database, "t0", "t1")
     first, second = await begin(mirror.store, "t0"), await begin(mirror.store, "t1")
     order: list[str] = []
 
@@ -149,12 +154,12 @@ async def test_an_id_that_lives_in_another_workspace_is_put_aside(source_mirror:
 
 
 async def test_a_second_token_does_not_count_the_first_one_s_rows_as_absent(
-    store: Store, session: aiohttp.ClientSession
+    database: Database, session: aiohttp.ClientSession
 ) -> None:
     """What a token never saw, it cannot miss."""
     source = Source()
     async with serve_handler(source.serve) as url:
-        mirror = await mirror_of(store, session, url, {"t0": "x", "t1": "y"})
+        mirror = await mirror_of(database, session, url, {"t0": "x", "t1": "y"})
         source.clients = [client(1), client(2)]
         await mirror.pull("t0")
         source.clients = [client(1)]
@@ -176,8 +181,9 @@ def test_the_sql_does_what_the_model_says(cluster: Any, migrated_template: str, 
 
 async def _against_model(url: str, history: list[list[Any]]) -> None:
     pool = await open_pool(url, size=2, connect_timeout_s=10)
-    store = Store(pool, "model")
-    await store.register([("t0", 0, HOUR)])
+    database = Database(pool, "model")
+    store = Store(database)
+    await register(database, "t0")
     model: dict[str, dict[int, Any]] = {"clients": {}, "projects": {}}
     updates = 0
     for records in history:
@@ -188,28 +194,26 @@ async def _against_model(url: str, history: list[list[Any]]) -> None:
             Workspace(1, "One"), Snapshot("workspace", seen["clients"]), Snapshot("workspace", seen["projects"])
         )
         async with store.workspace(begun, 1) as writer:
-            held = await writer.read(snapshot, look_elsewhere=False)
-            plan = plan_workspace(snapshot, *held, begun.began_at)
+            plan = plan_workspace(snapshot, *await writer.read(), Pulling("t0", 0, begun.began_at, NO_DELETES))
             await writer.apply(plan)
         for name, scope in (("clients", plan.clients), ("projects", plan.projects)):
             model[name] = apply(model[name], scope.diff)
             updates += scope.diff.count("update")
         model["clients"] |= {id_: stored(None) for id_ in plan.stub_clients}
-    await _compare(store, model, updates)
+    await _compare(database, model, updates)
     await pool.close()
 
 
-async def _compare(store: Store, model: dict[str, dict[int, Any]], updates: int) -> None:
+async def _compare(database: Database, model: dict[str, dict[int, Any]], updates: int) -> None:
     """Rows equal the model; versions are as many as updates, touch one another, and end in the row."""
-    begun = await begin(store)
-    nothing = WorkspaceSnapshot(Workspace(1, None), Snapshot("workspace", {}), Snapshot("workspace", {}))
-    async with store.workspace(begun, 1) as writer:
-        held = await writer.read(nothing, look_elsewhere=False)
+    store = Store(database)
+    async with store.workspace(await begin(store), 1) as writer:
+        held: tuple[StoredScope[Any], ...] = await writer.read()
     for name, scope in zip(("clients", "projects"), held, strict=True):
         assert {id_: _plain(row) for id_, row in scope.rows.items()} == {
             id_: _plain(row) for id_, row in model[name].items()
         }
-    async with store.connection() as connection:
+    async with database.connection() as connection:
         superseded = await connection.fetchval(
             "SELECT (SELECT count(*) FROM syncd.client_versions) + (SELECT count(*) FROM syncd.project_versions)"
         )

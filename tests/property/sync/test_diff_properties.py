@@ -81,7 +81,7 @@ def test_every_record_has_exactly_one_verdict(situation: tuple[dict[int, Any], d
     plan = diff(snapshot.values(), rows, NOW)
     touched = [r.id for r in plan.inserts] + [r.id for r, _ in plan.changes]
     assert len(touched) == len(set(touched))
-    assert len(touched) + plan.unchanged + plan.stale == len(snapshot)
+    assert len(touched) + plan.unchanged + len(plan.stale) == len(snapshot)
     assert {r.id for r in plan.inserts}.isdisjoint(rows)
     assert all(r.id in rows for r, _ in plan.changes)
 

@@ -1,46 +1,155 @@
 """From a workspace's snapshot to the plan of one transaction."""
 
+from datetime import timedelta
 from typing import Any
 
-from syncd.plan import StoredScope, WorkspacePlan
+import pytest
+
+from syncd.plan import Cohort, Culprit, Regression, Scope, StoredScope, Viewer, WorkspacePlan
 from syncd.records import Snapshot, Workspace, WorkspaceSnapshot
-from syncd.sync.planning import plan_workspace
+from syncd.sync.completeness import doubt_all, without
+from syncd.sync.deletes import DeleteRules
+from syncd.sync.planning import Pulling, plan_workspace
 from tests.model import a_client, a_project, instant, stored
 
 NOW = instant(1_000_000)
+ME = Pulling("me", 1, NOW, DeleteRules(min_age=timedelta(0)))
 
 
-def plan(
-    clients: list[Any], projects: list[Any], client_rows: dict[int, Any] | None = None, **foreign: frozenset[int]
-) -> WorkspacePlan:
-    snapshot = WorkspaceSnapshot(
-        Workspace(1, "One"),
+def seen(clients: list[Any], projects: list[Any], **more: Any) -> WorkspaceSnapshot:
+    return WorkspaceSnapshot(
+        Workspace(1, "One", **more),
         Snapshot("workspace", {c.id: c for c in clients}),
         Snapshot("workspace", {p.id: p for p in projects}),
     )
-    held = StoredScope[Any](client_rows or {}, None, foreign.get("client_ids", frozenset()))
-    return plan_workspace(snapshot, held, StoredScope({}, None, foreign.get("project_ids", frozenset())), NOW)
+
+
+def held(*rows: Any, scope: Scope | None = None, viewers: list[Viewer] | None = None) -> StoredScope[Any]:
+    return StoredScope({row.id: stored(row) for row in rows}, scope, viewers or [])
+
+
+def plan(
+    clients: list[Any], projects: list[Any], client_rows: StoredScope[Any] | None = None, **more: Any
+) -> WorkspacePlan:
+    return plan_workspace(seen(clients, projects, **more), client_rows or held(), held(), ME)
+
+
+def viewer(*ids: int, token: str = "other", rank: int = 0, is_admin: bool = False) -> Viewer:
+    return Viewer(token, is_admin, rank, frozenset(ids))
 
 
 def test_an_unseen_parent_becomes_a_stub() -> None:
     """Once, however many projects name it; a parent that is seen or stored is none."""
     projects = [a_project(n, client_id=c) for n, c in ((1, 7), (2, 7), (3, 8), (4, 9), (5, None))]
-    assert plan([a_client(8)], projects, {9: stored(a_client(9))}).stub_clients == [7]
+    assert plan([a_client(8)], projects, held(a_client(9))).stub_clients == [7]
 
 
 def test_nothing_to_do_writes_no_rows() -> None:
     """The scopes are still to be noted."""
-    assert not plan([a_client(1)], [], {1: stored(a_client(1))}).writes_rows
+    assert not plan([a_client(1)], [], held(a_client(1))).writes_rows
     assert plan([a_client(1)], []).writes_rows
     assert plan([], [a_project(1)]).writes_rows
 
 
-def test_a_record_that_lives_in_another_workspace_is_put_aside() -> None:
-    """A workspace never changes, says the API; its neighbours are written, and no absence is proven."""
-    made = plan([a_client(1), a_client(2)], [a_project(5)], client_ids=frozenset({2}), project_ids=frozenset({5}))
-    assert [r.id for r in made.clients.diff.inserts] == [1]
-    assert [(r.resource, r.key, r.reason) for r in made.rejects] == [
-        ("client", "2", "workspace_changed"),
+@pytest.mark.parametrize(
+    ("other", "is_admin", "is_ours"),
+    [
+        (viewer(1, rank=0), False, False),
+        (viewer(1, rank=2), False, True),
+        (viewer(1, rank=0), True, True),
+        (viewer(1, rank=2, is_admin=True), False, False),
+        (viewer(1, rank=0, is_admin=True), True, False),
+        (viewer(2, rank=0), False, True),
+    ],
+)
+def test_the_best_token_that_sees_a_row_owns_it(other: Viewer, is_admin: bool, is_ours: bool) -> None:
+    """Admins before others, then the order of the configuration; who does not see it does not count."""
+    made = plan([a_client(1, name="as I see it")], [], held(a_client(1), viewers=[other]), is_admin=is_admin)
+    assert (len(made.clients.diff.changes), made.clients.yielded) == ((1, 0) if is_ours else (0, 1))
+    assert made.clients.scope.ids == [1]
+
+
+def test_a_row_that_another_token_still_sees_is_not_gone() -> None:
+    """I no longer see it: that is my loss, and the other one owns it now."""
+    scope = Scope(False, "workspace", [1, 2], [Cohort([3], instant(0), instant(1), 9)])
+    rows = held(a_client(1), a_client(2), a_client(3), scope=scope, viewers=[viewer(2, 3, rank=5)])
+    made = plan([a_client(1)], [], rows)
+    assert (made.clients.deletes.tombstones, made.clients.deletes.candidates) == ([], 0)
+    assert made.clients.heirs == {"other": 1}
+    alone = plan([a_client(1)], [], held(a_client(1), a_client(2), a_client(3), scope=scope))
+    assert (alone.clients.deletes.tombstones, alone.clients.heirs) == ([3], {})
+
+
+def test_a_change_of_rights_lets_the_others_look_again() -> None:
+    """An admin who no longer is one may have been the owner of all."""
+    scope = Scope(True, "workspace", [1])
+    made = plan([a_client(1)], [], held(a_client(1), scope=scope, viewers=[viewer(1)]))
+    assert (made.clients.heirs, made.clients.scope.is_admin) == ({"other": 1}, False)
+
+
+def test_absences_of_rows_that_are_gone_already_are_forgotten() -> None:
+    """Another token's pull buried them."""
+    scope = Scope(False, "workspace", [1], [Cohort([3], instant(0), instant(1), 1)])
+    rows = StoredScope({1: stored(a_client(1)), 3: stored(a_client(3), instant(5))}, scope, [])
+    made = plan([a_client(1)], [], rows)
+    assert (made.clients.scope.absent, made.clients.is_settled) == ([], True)
+
+
+def test_a_plan_is_settled_when_the_same_answers_would_change_nothing() -> None:
+    """Else the digest must not stand for them."""
+    scope = Scope(False, "workspace", [1, 2])
+    waiting = plan([a_client(1)], [], held(a_client(1), a_client(2), scope=scope))
+    assert (waiting.clients.deletes.is_waiting, waiting.is_settled) == (True, False)
+    older = plan([a_client(1, at=0, name="older")], [], held(a_client(1, at=5), scope=Scope(False, "workspace", [1])))
+    assert (list(older.clients.scope.regressions), older.is_settled) == (["1"], False)
+    assert plan([a_client(1)], []).is_settled
+
+
+def test_an_older_state_is_accepted_when_three_snapshots_agree() -> None:
+    """Two later ones than the first: then the source was restored from a backup."""
+    older, scope = a_client(1, at=0, name="older"), Scope(False, "workspace", [1])
+    restored: list[list[int]] = []
+    for _ in range(3):
+        made = plan([older], [], held(a_client(1, at=5), scope=scope))
+        restored.append(made.clients.diff.restored)
+        scope = made.clients.scope
+    assert (restored, scope.regressions) == ([[], [], [1]], {})
+
+
+def test_an_older_state_that_changes_starts_over() -> None:
+    """Three different old states are no agreement."""
+    scope, row = Scope(False, "workspace", [1]), a_client(1, at=5)
+    for n in range(4):
+        made = plan([a_client(1, at=0, name=f"older {n}")], [], held(row, scope=scope))
+        scope = made.clients.scope
+        assert made.clients.diff.changes == []
+        assert [r.count for r in scope.regressions.values()] == [1]
+    assert isinstance(scope.regressions["1"], Regression)
+
+
+def test_a_record_from_the_future_is_told() -> None:
+    """It is stored all the same."""
+    ahead = a_client(1, at=1_000_000 + 2 * 86_400)
+    made = plan([ahead, a_client(2)], [])
+    assert (made.clients.from_future, len(made.clients.diff.inserts)) == ([1], 2)
+
+
+def test_doubt_takes_the_proof_and_leaves_the_records() -> None:
+    """A token that sees other workspaces than before may have other rights in all of them."""
+    doubted = doubt_all(seen([a_client(1)], []), "workspaces_changed")
+    assert (doubted.clients.incomplete, doubted.projects.incomplete) == (("workspaces_changed",),) * 2
+    assert list(doubted.clients.records) == [1]
+
+
+def test_what_the_database_refuses_is_put_aside() -> None:
+    """The one record; the rest stays, and proves no absence."""
+    whole = seen([a_client(1)], [a_project(5), a_project(6)])
+    rest, rejects = without(
+        whole, [Culprit("project", 5, "23505", "projects_pkey"), Culprit("client", 1, "23514", "c")]
+    )
+    assert (list(rest.clients.records), list(rest.projects.records)) == ([], [6])
+    assert [(r.resource, r.key, r.reason) for r in rejects] == [
+        ("client", "1", "constraint"),
         ("project", "5", "workspace_changed"),
     ]
-    assert (made.clients.incomplete, made.projects.incomplete) == (("rejects",), ("rejects",))
+    assert (rest.clients.incomplete, rest.projects.incomplete) == (("rejects",), ("rejects",))

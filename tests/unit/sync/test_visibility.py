@@ -2,47 +2,73 @@
 
 from typing import Any
 
-from syncd.plan import Scope
+from syncd.plan import Cohort, Scope, Viewer
 from syncd.records import Snapshot
-from syncd.sync.visibility import next_scope
-from tests.model import a_client
+from syncd.sync.visibility import heirs_of, next_scope, owned_by_others
+from tests.model import a_client, instant
+
+T1, T2, T3 = instant(1), instant(2), instant(3)
 
 
 def snapshot(*ids: int, **more: Any) -> Snapshot[Any]:
     return Snapshot(**{"strategy": "workspace", "records": {n: a_client(n) for n in ids}, **more})
 
 
+def after(scope: Scope | None, shown: Snapshot[Any], at: Any = T3) -> Scope:
+    return next_scope(scope, shown, at, is_admin=False)
+
+
+def scope_of(ids: list[int], *absent: Cohort) -> Scope:
+    return Scope(False, "workspace", ids, list(absent))
+
+
 def test_the_first_snapshot_is_what_is_visible() -> None:
     """Nothing was there to be missing."""
-    assert next_scope(None, snapshot(3, 1)) == Scope("workspace", [1, 3], [])
+    assert after(None, snapshot(3, 1)) == scope_of([1, 3])
 
 
-def test_what_was_seen_and_is_not_any_more_is_absent() -> None:
-    """It stays absent until it is seen again."""
-    scope = next_scope(Scope("workspace", [1, 2, 3], []), snapshot(1, 3))
-    assert scope == Scope("workspace", [1, 3], [2])
-    assert next_scope(scope, snapshot(1)) == Scope("workspace", [1], [2, 3])
-    assert next_scope(scope, snapshot(1, 2, 3)) == Scope("workspace", [1, 2, 3], [])
+def test_what_goes_missing_together_is_counted_together() -> None:
+    """Each further complete snapshot confirms the older cohorts and may begin a new one."""
+    first = after(scope_of([1, 2, 3, 4]), snapshot(1, 3, 4), T1)
+    assert first == scope_of([1, 3, 4], Cohort([2], T1, T1, 1))
+    second = after(first, snapshot(1, 3), T2)
+    assert second == scope_of([1, 3], Cohort([2], T1, T2, 2), Cohort([4], T2, T2, 1))
+    assert after(second, snapshot(1, 2, 3), T3) == scope_of([1, 2, 3], Cohort([4], T2, T3, 2))
 
 
-def test_an_incomplete_snapshot_takes_nothing_away() -> None:
+def test_an_incomplete_snapshot_takes_nothing_away_and_confirms_nothing() -> None:
     """It may add, and what it shows is no longer absent."""
-    scope = next_scope(Scope("workspace", [1, 2], [4]), snapshot(2, 3, 4, incomplete=("rejects",)))
-    assert scope == Scope("workspace", [1, 2, 3, 4], [])
+    before = scope_of([1, 2], Cohort([4, 5], T1, T1, 1))
+    assert after(before, snapshot(2, 3, 4, incomplete=("rejects",))) == scope_of([1, 2, 3, 4], Cohort([5], T1, T1, 1))
 
 
 def test_another_strategy_sets_a_new_baseline() -> None:
     """By client one cannot see projects without client: they are not absent, they were never to be seen."""
-    scope = next_scope(Scope("workspace", [1, 2], [3]), snapshot(1, strategy="client"))
-    assert scope == Scope("client", [1], [])
+    before = scope_of([1, 2], Cohort([3], T1, T1, 1))
+    assert after(before, snapshot(1, strategy="client")) == Scope(False, "client", [1])
 
 
 def test_an_incomplete_snapshot_does_not_change_the_strategy() -> None:
     """The baseline waits for a complete one."""
-    scope = next_scope(Scope("workspace", [1, 2], []), snapshot(1, strategy="client", incomplete=("http_404",)))
-    assert scope == Scope("workspace", [1, 2], [])
+    shown = snapshot(1, strategy="client", incomplete=("http_404",))
+    assert after(scope_of([1, 2]), shown) == scope_of([1, 2])
 
 
-def test_what_the_source_calls_deleted_is_absent() -> None:
+def test_what_the_source_calls_deleted_needs_no_second_opinion() -> None:
     """Also if it was never seen alive."""
-    assert next_scope(Scope("workspace", [1, 2], []), snapshot(1, gone=frozenset({2, 9}))).absent_ids == [2, 9]
+    found = after(scope_of([1, 2]), snapshot(1, gone=frozenset({2, 9})))
+    assert found == scope_of([1], Cohort([2, 9], T3, T3, 1, is_proven=True))
+
+
+def test_better_tokens_own_what_they_see() -> None:
+    """Admins first, then rank."""
+    viewers = [Viewer("a", True, 9, frozenset({1})), Viewer("b", False, 0, frozenset({2})),
+               Viewer("c", False, 5, frozenset({3}))]  # fmt: skip
+    assert owned_by_others(False, 3, viewers) == {1, 2}
+    assert owned_by_others(True, 3, viewers) == frozenset()
+
+
+def test_heirs_are_those_who_still_see_it() -> None:
+    """With how much they inherit."""
+    viewers = [Viewer("a", True, 9, frozenset({1, 2})), Viewer("b", False, 0, frozenset({3}))]
+    assert heirs_of(frozenset({1, 2, 7}), viewers) == {"a": 2}

@@ -23,6 +23,7 @@ COUNTS = {
     "delete_candidates",
     "stubs",
     "stale",
+    "yielded",
     "complete",
 }
 PULL_FIELDS = {
@@ -40,6 +41,7 @@ PULL_FIELDS = {
     "syncd.next_run_at",
     "syncd.workspaces",
     "syncd.rows",
+    "syncd.written",
     "error.type",
     "error.message",
     "error.stack_trace",
@@ -88,7 +90,14 @@ def test_a_line_without_any_field_is_valid_and_reads_well(capture: Callable[...,
     captured.log.emit(event, {"syncd.token.id": "acme", "syncd.resource": "client"})
     (line,) = captured.lines
     schema_of(event).validate(line)
-    needed = {"syncd.migration.version", "syncd.pull.result", "syncd.invariant", "syncd.where"}
+    needed = {
+        "syncd.migration.version",
+        "syncd.pull.result",
+        "syncd.invariant",
+        "syncd.where",
+        "syncd.count",
+        "syncd.attempts",
+    }
     if not any(f"{{{name}}}" in event.text for name in needed):
         assert not {"?", "{", "}", "[", "]"} & set(line["message"]), line["message"]
 

@@ -1,0 +1,95 @@
+"""The tokens as the database knows them: which there are, whose turn it is, how they do, what waits for a person."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from syncd.postgres.database import Database
+from syncd.postgres.sql import queries
+
+
+class Entry(NamedTuple):
+    """A configured token. `fingerprint`: see syncd.fingerprint."""
+
+    name: str
+    rank: int
+    interval: timedelta
+    fingerprint: str
+
+
+class Registry:
+    """The token table, and what hangs on it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def fingerprints(self, names: Sequence[str]) -> dict[str, str]:
+        """Of tokens that are registered already."""
+        return {row["name"]: row["fingerprint"] for row in await self._fetch("read_fingerprints", names)}
+
+    async def register(self, entries: Sequence[Entry]) -> None:
+        """Make the token table agree with the configuration.
+
+        Where a token's weight against others changed (removed, added again, another rank), those who share a workspace
+        with it compare everything at their next pull. Where another account is behind a name, what the old one saw is
+        forgotten as evidence.
+        """
+        columns = [list(column) for column in zip(*entries, strict=True)] or [[], [], [], []]
+        async with self._database.connection() as connection, connection.transaction():
+            rows = await connection.fetch(queries()["register_tokens"], *columns)
+            weighed = [row["name"] for row in rows if row["weight_changed"]]
+            others = [row["name"] for row in rows if row["is_another"]]
+            if others:
+                await connection.execute(queries()["rebase_scopes"], others)
+                await connection.execute(queries()["compare_tokens"], others)
+            if weighed or others:
+                await connection.execute(queries()["compare_sharers"], weighed + others)
+
+    async def held(self, names: Sequence[str]) -> dict[str, float]:
+        """Tokens that may send nothing yet: name -> seconds to wait."""
+        return {row["name"]: row["wait_s"] for row in await self._fetch("held_tokens", names)}
+
+    async def due(self, busy: Sequence[str], limit: int) -> list[str]:
+        """Names whose turn has come, most overdue first, without those in `busy`."""
+        return [row["name"] for row in await self._fetch("due_tokens", busy, limit)]
+
+    async def pull_soon(self, names: Sequence[str]) -> None:
+        """The next pull of these tokens is due now and compares everything."""
+        await self._fetch("pull_soon", names)
+
+    async def names(self) -> list[str]:
+        """All enabled tokens, best rank first."""
+        return [row["name"] for row in await self._fetch("all_tokens")]
+
+    async def status(self) -> list[dict[str, Any]]:
+        """The rows of toggl.sync_status, in rank order."""
+        return [dict(row) for row in await self._fetch("sync_status")]
+
+    async def health(self) -> dict[str, Any]:
+        """`by_status`: status -> tokens; `worst`: the stalest token; `quarantined`: records put aside."""
+        (row,) = await self._fetch("health")
+        return dict(row)
+
+    async def held_deletes(self) -> list[dict[str, Any]]:
+        """Deletions that wait for a person: hash, token, workspace_id, resource, ids, live, reason, since."""
+        return [dict(row) for row in await self._fetch("held_deletes")]
+
+    async def decide(self, hashes: Sequence[str] | None, decision: str, valid_for: timedelta) -> list[dict[str, Any]]:
+        """Note a decision about held-back sets (None: all that are held), and let their tokens pull soon."""
+        rows = [dict(row) for row in await self._fetch("decide", hashes, decision, valid_for)]
+        if rows:
+            await self.pull_soon(sorted({row["token"] for row in rows}))
+        return rows
+
+    async def quarantine(self, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """What is in quarantine, of some tokens or of all."""
+        return [dict(row) for row in await self._fetch("list_quarantine", names)]
+
+    async def expire_versions(self, older_than: timedelta) -> int:
+        """Forget superseded versions that ended longer ago than that; how many."""
+        ((count,),) = await self._fetch("expire_versions", older_than)
+        return int(count)
+
+    async def _fetch(self, query: str, *arguments: Any) -> list[Any]:
+        async with self._database.connection() as connection:
+            return await connection.fetch(queries()[query], *arguments)

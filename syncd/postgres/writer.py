@@ -1,0 +1,136 @@
+"""One transaction on one workspace: reads what is stored, carries out the plan."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from syncd.plan import Cohort, Culprit, Regression, Scope, ScopePlan, StoredScope, Viewer, WorkspacePlan
+from syncd.postgres.migrate import Connection
+from syncd.postgres.sql import queries
+from syncd.postgres.tables import CLIENTS, PROJECTS, Table
+from syncd.records import Client, Project, R, Resource, Strategy
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A pull that has the fence. `began_at` by the database's clock; `digest` of the last complete pull, or None.
+
+    `failures` in a row so far. `full_due`: compare everything, whatever the digest says. `strategies`: workspace ->
+    remembered project strategy. `workspace_ids` that the token saw last, None before its first pull. `compare_no`: a
+    later one means that somebody asked for a comparison since.
+    """
+
+    token: str
+    pull_id: int
+    began_at: datetime
+    digest: bytes | None
+    last_success_at: datetime | None
+    row_count: int
+    full_due: bool
+    failures: int
+    rank: int
+    compare_no: int
+    workspace_ids: list[int] | None
+    strategies: dict[int, Strategy]
+
+
+class WorkspaceWriter:
+    """An open transaction on one workspace that holds the fence."""
+
+    def __init__(self, connection: Connection, begun: Begun, workspace_id: int) -> None:
+        self._connection = connection
+        self._begun = begun
+        self._workspace_id = workspace_id
+
+    async def read(self) -> tuple[StoredScope[Client], StoredScope[Project]]:
+        """What is stored of clients and of projects."""
+        return await self._read(CLIENTS), await self._read(PROJECTS)
+
+    async def read_decisions(self) -> dict[str, Any]:
+        """Hash -> what a person decided about held-back deletions of this token and workspace."""
+        query = queries()["read_decisions"]
+        rows = await self._connection.fetch(query, self._begun.token, self._workspace_id)
+        return {row["hash"]: row["decision"] for row in rows}
+
+    async def apply(self, plan: WorkspacePlan) -> None:
+        """Carry out a plan: parents before children, then what is gone, then what the token sees now.
+
+        Raises:
+            ROW_REFUSED, InvariantViolated: see `Table.write`.
+        """
+        begun, connection = self._begun, self._connection
+        await self._write_parents(plan)
+        await CLIENTS.write(connection, plan.clients.diff, begun.began_at, begun.pull_id)
+        await self._write_stubs(plan)
+        await PROJECTS.write(connection, plan.projects.diff, begun.began_at, begun.pull_id)
+        for table, scope in ((CLIENTS, plan.clients), (PROJECTS, plan.projects)):
+            if scope.deletes.tombstones:
+                await table.bury(connection, scope.deletes.tombstones, begun.pull_id)
+            await self._write_scope(table.resource, scope)
+        heirs = sorted({*plan.clients.heirs, *plan.projects.heirs})
+        if heirs:
+            await connection.execute(queries()["compare_tokens"], heirs)
+
+    async def find_culprits(self, plan: WorkspacePlan) -> list[Culprit]:
+        """Which records of the plan their tables refuse. Writes, and must be rolled back."""
+        begun, connection = self._begun, self._connection
+        await self._write_parents(plan)
+        clients = await CLIENTS.find_culprits(connection, plan.clients.diff, begun.began_at, begun.pull_id)
+        await self._write_stubs(plan)
+        return clients + await PROJECTS.find_culprits(connection, plan.projects.diff, begun.began_at, begun.pull_id)
+
+    async def _write_parents(self, plan: WorkspacePlan) -> None:
+        begun, workspace = self._begun, plan.workspace
+        await self._connection.execute(
+            queries()["upsert_workspace"], workspace.id, workspace.name, begun.began_at, begun.pull_id
+        )
+        if plan.writes_rows:
+            await self._connection.execute(queries()["open_pull"], begun.pull_id, begun.token, begun.began_at)
+
+    async def _write_stubs(self, plan: WorkspacePlan) -> None:
+        if plan.stub_clients:
+            await self._connection.execute(
+                queries()["stub_clients"],
+                plan.workspace.id,
+                plan.stub_clients,
+                self._begun.began_at,
+                self._begun.pull_id,
+            )
+
+    async def _read(self, table: Table[R]) -> StoredScope[R]:
+        where = self._begun.token, self._workspace_id, table.resource
+        rows = await table.read(self._connection, self._workspace_id)
+        scope = await self._connection.fetchrow(queries()["read_scope"], *where)
+        viewers = await self._connection.fetch(queries()["read_viewers"], *where)
+        return StoredScope(
+            rows=rows,
+            scope=None if scope is None else _scope(dict(scope)),
+            viewers=[Viewer(v["token"], v["is_admin"], v["rank"], frozenset(v["ids"])) for v in viewers],
+        )
+
+    async def _write_scope(self, resource: Resource, plan: ScopePlan[Any]) -> None:
+        scope, held = plan.scope, plan.deletes.held
+        await self._connection.execute(
+            queries()["write_scope"],
+            self._begun.token,
+            self._workspace_id,
+            resource,
+            scope.is_admin,
+            scope.strategy,
+            scope.ids,
+            msgspec.to_builtins(scope.absent),
+            msgspec.to_builtins(scope.regressions),
+            list(plan.incomplete),
+            held.ids if held else None,
+            held.hash if held else None,
+            held.reason if held else None,
+            held.live if held else None,
+            self._begun.began_at,
+            self._begun.pull_id,
+        )
+
+
+def _scope(row: dict[str, Any]) -> Scope:
+    absent = msgspec.convert(row.pop("absent"), list[Cohort])
+    regressions = msgspec.convert(row.pop("regressions"), dict[str, Regression])
+    return Scope(**row, absent=absent, regressions=regressions)

@@ -1,0 +1,45 @@
+"""Which line of the log a notice of a pull becomes."""
+
+from typing import Any
+
+from syncd.sync.report import Notice
+from syncd.telemetry import events
+from syncd.telemetry.events import Event
+
+IDS_PER_LINE = 100
+"""Ids that one line names; the database knows the rest."""
+
+_EVENTS: dict[str, Event] = {
+    "incomplete": events.SNAPSHOT_INCOMPLETE,
+    "deleted": events.DELETE_APPLIED,
+    "pending": events.DELETE_PENDING,
+    "held": events.DELETE_BLOCKED,
+    "released": events.DELETE_RELEASED,
+    "reappeared": events.RECORD_REAPPEARED,
+    "restored": events.RECORD_AT_REGRESSED,
+    "from_future": events.RECORD_AT_FUTURE,
+    "owner_changed": events.OWNER_CHANGED,
+}
+
+
+def line_of(notice: Notice) -> tuple[Event, dict[str, Any]]:
+    """The event, and its fields beyond token and pull."""
+    fields: dict[str, Any] = {"toggl.workspace.id": notice.workspace_id, "syncd.resource": notice.resource}
+    if notice.held is not None:
+        fields |= {
+            "syncd.count": len(notice.held.ids),
+            "syncd.live": notice.held.live,
+            "syncd.candidate_hash": notice.held.hash,
+            "syncd.delete.reason": notice.held.reason,
+        }
+    elif notice.ids:
+        fields |= {"syncd.count": len(notice.ids), "syncd.ids": notice.ids[:IDS_PER_LINE]}
+    elif notice.kind == "incomplete":
+        fields["syncd.pull.reason"] = notice.detail
+    elif notice.kind == "released":
+        fields["syncd.candidate_hash"] = notice.detail
+    else:
+        fields["syncd.count"] = notice.count
+    if notice.kind == "owner_changed":
+        fields["syncd.heir"] = notice.detail
+    return _EVENTS[notice.kind], fields

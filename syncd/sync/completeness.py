@@ -1,0 +1,56 @@
+"""Making a snapshot less than it was: doubting its completeness, taking records out. Pure.
+
+The dialect gives its own reasons why a snapshot is incomplete (`syncd.toggl.collector`): `rejects`, `duplicates`,
+`unframed`, `http_403` and the like. From here come `workspaces_changed`, because a token that sees other workspaces
+than before may have other rights in all of them, and `rejects` again, for records that the database refused.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from syncd.plan import Culprit
+from syncd.records import R, Reject, Resource, Snapshot, WorkspaceSnapshot
+
+
+def doubt_all(snapshot: WorkspaceSnapshot, reason: str) -> WorkspaceSnapshot:
+    """The same, but proving no absence."""
+    return msgspec.structs.replace(
+        snapshot, clients=_doubted(snapshot.clients, reason), projects=_doubted(snapshot.projects, reason)
+    )
+
+
+def without(snapshot: WorkspaceSnapshot, culprits: Sequence[Culprit]) -> tuple[WorkspaceSnapshot, list[Reject]]:
+    """The snapshot less the records that the database refused, and those as rejects."""
+    clients, client_rejects = _without("client", snapshot.clients, culprits)
+    projects, project_rejects = _without("project", snapshot.projects, culprits)
+    rest = msgspec.structs.replace(snapshot, clients=clients, projects=projects)
+    return rest, client_rejects + project_rejects
+
+
+def _without(
+    resource: Resource, snapshot: Snapshot[R], culprits: Sequence[Culprit]
+) -> tuple[Snapshot[R], list[Reject]]:
+    refused = {culprit.id: culprit for culprit in culprits if culprit.resource == resource}
+    if not refused:
+        return snapshot, []
+    kept = {id_: record for id_, record in snapshot.records.items() if id_ not in refused}
+    rejects = [_reject(snapshot.records[id_], culprit) for id_, culprit in sorted(refused.items())]
+    return _doubted(msgspec.structs.replace(snapshot, records=kept), "rejects"), rejects
+
+
+def _doubted(snapshot: Snapshot[R], reason: str) -> Snapshot[R]:
+    return msgspec.structs.replace(snapshot, incomplete=tuple(sorted({*snapshot.incomplete, reason})))
+
+
+def _reject(record: R, culprit: Culprit) -> Reject:
+    """A primary key that is taken belongs to a row of another workspace: the API says that never changes."""
+    moved = culprit.sqlstate == "23505"
+    return Reject(
+        resource=culprit.resource,
+        key=str(record.id),
+        workspace_id=record.workspace_id,
+        reason="workspace_changed" if moved else "constraint",
+        detail="this id is stored under another workspace" if moved else f"{culprit.sqlstate} {culprit.constraint}",
+        body=msgspec.json.encode(record).decode(),
+    )
