@@ -9,7 +9,7 @@ from rich.table import Table
 
 from syncd import config
 from syncd.cli.setup import plain_reporter, run_async
-from syncd.cli.tables import pulls_summary
+from syncd.cli.tables import pulls_summary, result_console
 from syncd.clock import Clock
 from syncd.service.demo import Outcome, Stage, sample_query, show, show_once
 
@@ -19,7 +19,7 @@ from syncd.service.demo import Outcome, Stage, sample_query, show, show_once
 @click.pass_context
 def command(context: click.Context, once: bool) -> None:
     """PostgreSQL, a Toggl server with living data, and the daemon, in one; needs no account. Ctrl-C stops all three."""
-    clock, console = Clock(), Console(soft_wrap=True, highlight=False)
+    clock, console = Clock(), result_console(soft_wrap=True)
     if not once:
         reporter = plain_reporter(config.Log(), sys.stdout, clock)
         run_async(reporter, show(reporter, clock, lambda stage: _announce(console, stage)))

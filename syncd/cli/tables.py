@@ -1,6 +1,7 @@
 """How results look on a terminal."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -37,10 +38,13 @@ def pulling(console: Console, total: int) -> Iterator[Callable[[PullReport], Non
         yield advance
 
 
-def result_console() -> Console:
-    """stdout; where that is no terminal, so wide that nothing has to be broken or cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=UNBROKEN_CHARS)
+def result_console(*, soft_wrap: bool = False) -> Console:
+    """stdout; where that is no terminal, so wide that nothing has to be broken or cut.
+
+    `soft_wrap`: leave it to the terminal to break long lines, so that they can be copied whole.
+    """
+    width = None if sys.stdout.isatty() else UNBROKEN_CHARS
+    return Console(highlight=False, soft_wrap=soft_wrap, width=width)
 
 
 def pulls_summary(reports: Sequence[PullReport], most: int = 50) -> Group:
