@@ -18,7 +18,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -70,6 +70,11 @@ class Outcome:
     def messages(self) -> list[str]:
         """The lines of stderr that are no log."""
         return [line for line in self.stderr.splitlines() if not _is_event(line)]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the events, in order."""
+        return [event["event.action"] for event in self.events]
 
     def event(self, name: str) -> dict[str, Any]:
         """The only event of that name."""
@@ -174,11 +179,13 @@ class Syncd:
         home: where it runs; `config.toml` there is the configuration.
         secrets: what must not be in any output, unless a process is started as `tells_secrets`.
         environ: what is added to the environment.
+        program: what Python is told to run.
     """
 
     home: Path
     secrets: Sequence[str]
     environ: dict[str, str] = field(default_factory=dict)
+    program: Sequence[str] = ("-m", "syncd")
     _tables: dict[str, Mapping[str, object]] = field(default_factory=dict)
     _tokens: Sequence[Mapping[str, object]] = ()
 
@@ -195,7 +202,7 @@ class Syncd:
         process = Process(
             await asyncio.create_subprocess_exec(
                 sys.executable,
-                *self.program(),
+                *self.program,
                 *arguments,
                 cwd=self.home,
                 env=self.environment(environ or {}),
@@ -211,10 +218,6 @@ class Syncd:
         finally:
             outcome = await process.kill()
         judge(outcome, () if tells_secrets else self.secrets)
-
-    def program(self) -> Sequence[str]:
-        """What Python is told to run."""
-        return ("-m", "syncd")
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """The whole environment of a process."""
@@ -247,6 +250,20 @@ def _toml(heading: str, table: Mapping[str, object]) -> Iterator[str]:
     """A table in TOML, which writes texts, numbers and booleans as JSON does."""
     yield heading
     yield from (f"{key} = {json.dumps(value)}" for key, value in table.items())
+
+
+async def together(*runs: Coroutine[Any, Any, T]) -> list[T]:
+    """What they return, in their order; if one fails, the others end before the failure is told."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run) for run in runs]
+    return [task.result() for task in tasks]
+
+
+async def eventually(question: Callable[[], Awaitable[bool]]) -> None:
+    """Return once the answer is yes. For what tells nobody when it happens; everything else is waited for."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await question():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 def judge(outcome: Outcome, secrets: Sequence[str]) -> None:

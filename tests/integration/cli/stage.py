@@ -63,3 +63,14 @@ class Calendar:
     def pass_time(self) -> None:
         """A minute later."""
         self.present += timedelta(minutes=1)
+
+
+def table_cells(text: str) -> list[list[str]]:
+    """The rows of a printed table, without those of its heading."""
+    rows = [line.strip().strip("│").split("│") for line in text.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def pull_rows(text: str) -> list[list[str]]:
+    """The rows of a printed table of pulls: token, result, rows, new, updated, put aside, requests."""
+    return [row[:7] for row in table_cells(text)]

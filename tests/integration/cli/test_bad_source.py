@@ -6,7 +6,7 @@ from syncd.emulator import mishaps
 from syncd.emulator.faults import Mishap
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
-from tests.integration.cli.stage import CANARY_TOKEN, Mirror
+from tests.integration.cli.stage import CANARY_TOKEN, Mirror, table_cells
 from tests.processes import Outcome, Syncd
 from tests.servers import unused_port
 
@@ -20,8 +20,7 @@ def assert_failed(outcome: Outcome, result: str, reason: str) -> None:
     """Exit 1; the table has the result of acme, a line below it the reason; the log has it, too."""
     assert outcome.exit_code == 1
     assert outcome.messages == []
-    (row,) = [line for line in outcome.stdout.splitlines() if line.startswith("│ acme ")]
-    assert row.split("│")[2].strip() == f"failed: {result}"
+    assert [row[:2] for row in table_cells(outcome.stdout)] == [["acme", f"failed: {result}"]]
     assert f"acme: {reason}" in outcome.stdout.splitlines()
     assert outcome.pull()["syncd.pull.reason"] == result.replace(" ", "_")
     assert outcome.pull()["event.outcome"] == "failure"
@@ -99,8 +98,7 @@ async def test_the_other_tokens_are_mirrored(configured: Syncd, world: World, mi
     configured.configure(tokens={"acme": CANARY_TOKEN, "globex": WRONG_TOKEN, "initech": OTHER_TOKEN})
     outcome = await configured("once")
     assert outcome.exit_code == 1
-    rows = [line.split("│")[1:3] for line in outcome.stdout.splitlines() if line.startswith("│")]
-    assert [[cell.strip() for cell in row] for row in rows] == [
+    assert [row[:2] for row in table_cells(outcome.stdout)] == [
         ["globex", "failed: token rejected"],
         ["acme", "changed"],
         ["initech", "changed"],

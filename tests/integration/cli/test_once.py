@@ -6,7 +6,7 @@ from typing import Any
 
 from syncd.emulator.model import World
 from syncd.emulator.seed import DOCUMENTED_TOKEN
-from tests.integration.cli.stage import CANARY_TOKEN, Calendar, Mirror
+from tests.integration.cli.stage import CANARY_TOKEN, Calendar, Mirror, pull_rows
 from tests.processes import Syncd
 
 CLIENTS = """SELECT id, workspace_id, name, notes, hourly_rate, currency, archived, at, deleted_at
@@ -46,7 +46,7 @@ async def test_documented_rows_come_from_an_emulator_process(syncd: Syncd, mirro
     ]
     assert await mirror.rows(CLIENTS) == [COMPANY_ROW, STARTUP_ROW]
     assert await mirror.rows(PROJECTS) == [LUCRATIVE_ROW, FACTORY_ROW]
-    assert cells(outcome.stdout) == [["acme", "changed", "4", "4", "0", "0", "3"]]
+    assert pull_rows(outcome.stdout) == [["acme", "changed", "4", "4", "0", "0", "3"]]
 
 
 async def test_archived_project_is_mirrored(
@@ -90,7 +90,7 @@ async def test_the_same_answers_again_write_nothing(configured: Syncd, mirror: M
     assert await mirror.marks() == before
     assert again.pull()["syncd.pull.result"] == "unchanged"
     assert not again.pull()["syncd.pull.full"]
-    assert cells(again.stdout) == [["acme", "unchanged", "4", "0", "0", "0", "3"]]
+    assert pull_rows(again.stdout) == [["acme", "unchanged", "4", "0", "0", "0", "3"]]
 
     full = await configured("once", "--full")
     assert full.exit_code == 0
@@ -127,7 +127,7 @@ async def test_edits_arrive_and_leave_versions(
     edited_at = calendar.present
 
     outcome = await configured("once")
-    assert cells(outcome.stdout) == [["acme", "changed", "6", "2", "3", "0", "3"]]
+    assert pull_rows(outcome.stdout) == [["acme", "changed", "6", "2", "3", "0", "3"]]
     company = (
         COMPANY, 777, "Very Big Company Ltd", "something about the client", Decimal("12.5000"), "AUD", None,
         edited_at, None,
@@ -190,7 +190,7 @@ async def test_malformed_record_does_not_stop_its_neighbours(configured: Syncd, 
     assert outcome.exit_code == 0
     assert outcome.event("syncd.record.quarantined")["syncd.record.id"] == FACTORY
     assert [row[0] for row in await mirror.rows(PROJECTS)] == [LUCRATIVE]
-    assert cells(outcome.stdout)[0][:6] == ["acme", "partial: rejects", "3", "3", "0", "1"]
+    assert pull_rows(outcome.stdout)[0][:6] == ["acme", "partial: rejects", "3", "3", "0", "1"]
 
     world.update_project(FACTORY, rate=5.0)
     assert (await configured("once")).event("syncd.record.released")["syncd.record.id"] == FACTORY
@@ -205,12 +205,6 @@ async def test_only_the_named_token_is_pulled(configured: Syncd, world: World, m
     assert outcome.exit_code == 0
     assert [report["token"] for report in outcome.answer] == ["globex", "acme"]
     assert await mirror.rows("SELECT name FROM syncd.tokens WHERE last_attempt_at IS NULL") == [("umbrella",)]
-
-
-def cells(table: str) -> list[list[str]]:
-    """The rows of a printed table, without its last column, the seconds."""
-    rows = [line for line in table.splitlines() if line.startswith("│")]
-    return [[cell.strip() for cell in row.strip("│").split("│")][:-1] for row in rows]
 
 
 async def versions(mirror: Mirror, relation: str) -> dict[int, list[tuple[Any, ...]]]:

@@ -1,0 +1,186 @@
+"""The commands that look, prepare and help: check, migrate, status, emulate, --version, --help."""
+
+import re
+import signal
+from importlib.metadata import version
+
+import aiohttp
+import click
+import pytest
+
+from syncd.cli.main import COMMANDS, cli
+from syncd.emulator.model import World
+from syncd.emulator.seed import DOCUMENTED_TOKEN
+from syncd.emulator.server import Emulator
+from syncd.postgres.sql import migrations
+from tests.integration.cli.stage import CANARY_TOKEN, Mirror, table_cells
+from tests.processes import Syncd, together
+from tests.servers import unused_port
+
+NAMES = [file.name for file in migrations()]
+PLACE = re.compile(r"^127\.0\.0\.1:\d+/test_\d+: ")
+
+
+# check ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_check_finds_nothing_wrong(configured: Syncd, toggl: Emulator, mirror: Mirror) -> None:
+    """It looks at everything, tells the price of a pull, asks once per token, and changes nothing."""
+    outcome = await configured("check")
+    assert (outcome.exit_code, outcome.messages) == (0, [])
+    configuration, database, token = outcome.stdout.splitlines()
+    assert configuration == "✓ configuration: config.toml: 1 token(s)"
+    assert database.endswith(f": {len(NAMES)} migration(s) to come, applied by `run` and `once`")
+    assert token == "✓ token acme: 1 workspace(s); a pull needs at least 3 requests; not paced; no quota told"
+    assert await mirror.rows("SELECT FROM pg_tables WHERE schemaname IN ('toggl', 'syncd')") == []
+    assert sum(toggl.requests.values()) == 1
+
+
+async def test_check_finds_a_rejected_token(configured: Syncd, world: World) -> None:
+    """Exit 1, and the good token is found good."""
+    configured.configure(tokens={"acme": CANARY_TOKEN, "globex": "canary-7f3b9-wrong"})
+    await configured("migrate")
+    outcome = await configured("check", "--json")
+    assert outcome.exit_code == 1
+    configuration, database, acme, globex = outcome.answer
+    assert configuration == {"subject": "configuration", "text": "config.toml: 2 token(s)", "exit_code": 0}
+    assert PLACE.sub("", database["text"]) == "the schema is up to date"
+    assert (acme["subject"], acme["exit_code"]) == ("token acme", 0)
+    assert globex == {
+        "subject": "token globex",
+        "text": "/api/v8/workspaces: HTTP 403; replace the token: the API refuses it",
+        "exit_code": 1,
+    }
+
+
+async def test_check_finds_no_database(configured: Syncd) -> None:
+    """Exit 3, whatever else is wrong; the tokens are looked at all the same."""
+    port = unused_port()
+    configured.configure(database={"url": f"postgresql://canary@127.0.0.1:{port}/bi", "connect_timeout": "100ms"})
+    outcome = await configured("check")
+    assert (outcome.exit_code, outcome.messages, outcome.events) == (3, [], [])
+    _, database, token = outcome.stdout.splitlines()
+    assert database.startswith(f"✗ database: PostgreSQL at 127.0.0.1:{port}/bi: Connection refused; ")
+    assert token.startswith("✓ token acme: ")
+
+
+async def test_offline_check_asks_nothing_of_the_source(configured: Syncd, toggl: Emulator) -> None:
+    outcome = await configured("check", "--offline", "--json")
+    assert outcome.exit_code == 0
+    assert [finding["subject"] for finding in outcome.answer] == ["configuration", "database"]
+    assert not toggl.requests
+
+
+# migrate -------------------------------------------------------------------------------------------------------------
+
+
+async def test_migrate_says_does_and_is_done(configured: Syncd, mirror: Mirror) -> None:
+    """Without --dry-run once, with it nothing; needs no token."""
+    configured.configure(tokens=[])
+    announced = await configured("migrate", "--dry-run")
+    assert announced.stdout.splitlines() == [f"would apply {name}" for name in NAMES]
+    assert await mirror.rows("SELECT FROM pg_tables WHERE schemaname IN ('toggl', 'syncd')") == []
+
+    done = await configured("migrate")
+    assert done.stdout.splitlines() == [f"applied {name}" for name in NAMES]
+    assert [event["syncd.migration.name"] for event in done.events] == NAMES
+    assert await mirror.rows("SELECT name FROM syncd.migrations ORDER BY version") == [(name,) for name in NAMES]
+
+    again = await configured("migrate")
+    assert (again.stdout, again.stderr) == ("the schema is up to date\n", "")
+    assert [announced.exit_code, done.exit_code, again.exit_code] == [0, 0, 0]
+
+
+# status --------------------------------------------------------------------------------------------------------------
+
+
+async def test_status_is_the_view_of_the_database(configured: Syncd, mirror: Mirror) -> None:
+    """As JSON with every column of it; as a table with what to do, whole even where the terminal is narrow."""
+    configured.configure(tokens={"acme": CANARY_TOKEN, "globex": "canary-7f3b9-wrong"})
+    await configured("once")
+    columns = await mirror.rows(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = 'sync_status' ORDER BY ordinal_position"
+    )
+    as_json, as_table = await together(configured("status", "--json"), configured("status"))
+    acme, globex = as_json.answer["tokens"]
+    assert [(name,) for name in acme] == columns
+    assert (acme["token"], acme["status"], acme["rows"], acme["last_error"]) == ("acme", "ok", 4, None)
+    assert (globex["token"], globex["status"], globex["rows"]) == ("globex", "rejected", 0)
+    assert globex["last_error"] == "/api/v8/workspaces: HTTP 403"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", acme["last_success_at"])
+
+    cells = table_cells(as_table.stdout)
+    assert [[row[0], row[1], *row[4:]] for row in cells] == [
+        ["acme", "ok", "", "4", "0", "0"],
+        ["globex", "rejected", "replace the token: the API refuses it", "0", "0", "0"],
+    ]
+    assert cells[1][2] == "never"
+    assert (as_json.exit_code, as_table.exit_code, as_table.stderr) == (0, 0, "")
+
+
+# emulate -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+async def test_emulate_announces_itself_and_leaves_on_a_signal(syncd: Syncd, number: signal.Signals) -> None:
+    """One line for people: where it listens, and whose tokens it takes."""
+    arguments = ("--tokens", "2", "--clients", "3", "--projects", "1", "--live", "60")
+    async with syncd.running("emulate", *arguments) as emulate:
+        line = await emulate.line()
+        said = re.fullmatch(
+            r"Toggl emulator \(v8\) at (http://127\.0\.0\.1:\d+)  tokens: t0=(\w{32}) t1=(\w{32})\n", line
+        )
+        assert said is not None
+        url, first, second = said.groups()
+        async with aiohttp.ClientSession(url) as http:
+            for token in (first, second):
+                headers = {"Authorization": aiohttp.encode_basic_auth(token, "api_token")}
+                async with http.get("/api/v8/clients", headers=headers) as answer:
+                    assert len(await answer.json()) == 3
+        outcome = await emulate.stop(number)
+    assert outcome == type(outcome)(0, line, "")
+
+
+async def test_emulate_announces_itself_to_scripts(syncd: Syncd) -> None:
+    async with syncd.running("emulate", "--documented", "--json", tells_secrets=True) as emulate:
+        line = await emulate.line()
+        outcome = await emulate.stop(signal.SIGTERM)
+    assert outcome.exit_code == 0
+    announced = outcome.answer
+    assert line.startswith('{"url": "' + announced.pop("url"))
+    assert announced == {"api": ["v8"], "tokens": [{"name": "t0", "token": DOCUMENTED_TOKEN, "workspaces": [777]}]}
+
+
+async def test_port_that_is_taken(syncd: Syncd, toggl: Emulator) -> None:
+    port = toggl.url.rpartition(":")[2]
+    outcome = await syncd("emulate", "--port", port)
+    assert outcome.exit_code == 2
+    assert outcome.messages == [f"syncd: --host 127.0.0.1 --port {port}: address already in use; choose another one"]
+    assert outcome.stdout == ""
+
+
+# help ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_version(syncd: Syncd) -> None:
+    outcome = await syncd("--version")
+    assert (outcome.exit_code, outcome.stdout) == (0, f"syncd, version {version('syncd')}\n")
+
+
+async def test_every_command_and_option_has_help(syncd: Syncd) -> None:
+    """The group lists what there is; each command says what it does, and of each option what it is for."""
+    group, *commands = await together(syncd("--help"), *(syncd(name, "--help") for name in COMMANDS))
+    for name, outcome in zip(COMMANDS, commands, strict=True):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        assert command.help
+        assert (outcome.exit_code, outcome.stderr) == (0, "")
+        assert outcome.stdout.startswith(f"Usage: syncd {name} ")
+        assert words(command.help) in words(outcome.stdout)
+        assert [param.name for param in command.params if not getattr(param, "help", None)] == []
+        assert f"{name} {words(COMMANDS[name])}" in words(group.stdout)
+
+
+def words(text: str) -> str:
+    """A text without its line breaks and indents."""
+    return " ".join(text.split())
