@@ -103,3 +103,7 @@ RETURNING resource, record_key;
 SELECT token, resource, record_key AS key, workspace_id, reason, detail, first_seen_at, last_seen_at, body
 FROM syncd.quarantine WHERE released_at IS NULL AND ($1::text[] IS NULL OR token = ANY ($1))
 ORDER BY token, resource, record_key;
+
+-- name: held_elsewhere
+-- What tokens other than $2 saw last in workspace $1.
+SELECT resource, ids FROM syncd.scopes WHERE workspace_id = $1 AND token <> ALL ($2::text[]);

@@ -16,6 +16,10 @@ COMMANDS = {
     "check": "is all well? configuration, database, schema, tokens",
     "migrate": "bring the database schema up to date",
     "status": "the state of every token",
+    "resync": "compare everything at the next pull",
+    "verify": "read the source anew and compare it with the mirror, row by row",
+    "deletes": "deletions that the guard holds back: list, approve, reject",
+    "quarantine": "records that could not be stored: list, retry",
     "emulate": "a Toggl server of our own, for tests and trials",
     "demo": "see it work: PostgreSQL, a Toggl server and the daemon in one, no account needed",
 }

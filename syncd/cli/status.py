@@ -2,13 +2,11 @@
 
 import json
 import sys
-from datetime import datetime
-from typing import Any
 
 import click
 
 from syncd.cli.setup import open_reporter, run_async, settings_of
-from syncd.cli.tables import result_console, status_table
+from syncd.cli.tables import plain, result_console, status_table
 from syncd.clock import Clock
 from syncd.service.inspection import read_status
 
@@ -22,10 +20,6 @@ def command(context: click.Context, as_json: bool) -> None:
     reporter = open_reporter(settings, sys.stderr, Clock())
     rows = run_async(reporter, read_status(settings, reporter.log))
     if as_json:
-        click.echo(json.dumps({"tokens": rows}, default=_plain))
+        click.echo(json.dumps({"tokens": rows}, default=plain))
     else:
         result_console().print(status_table(rows))
-
-
-def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

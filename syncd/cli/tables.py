@@ -15,6 +15,7 @@ from rich.text import Text
 
 from syncd.service.reporting import explain
 from syncd.sync.report import PullReport
+from syncd.sync.verify import Drift
 
 UNBROKEN_CHARS = 1000
 _COLOURS = {"failed": "red", "partial": "yellow", "changed": "green", "unchanged": "green", "ok": "green"}
@@ -58,7 +59,7 @@ def _pulls_table(shown: Sequence[PullReport], reports: Sequence[PullReport]) -> 
     table = Table(title="Pulls", title_justify="left")
     for heading in ("token", "result"):
         table.add_column(heading)
-    for heading in ("rows", "new", "updated", "put aside", "requests", "seconds"):
+    for heading in ("rows", "new", "updated", "gone", "aside", "requests", "sec"):
         table.add_column(heading, justify="right")
     for report in shown:
         table.add_row(escape(report.token), _coloured(report.result, _result(report)), *_numbers([report]))
@@ -82,6 +83,7 @@ def pulls_json(reports: Sequence[PullReport]) -> str:
                 "rows": report.row_count,
                 "inserted": report.clients.inserted + report.projects.inserted,
                 "updated": report.clients.updated + report.projects.updated,
+                "deleted": report.clients.deleted + report.projects.deleted,
                 "quarantined": report.clients.quarantined + report.projects.quarantined,
                 "requests": report.traffic.requests,
                 "seconds": round(report.duration_s, 3),
@@ -120,6 +122,7 @@ def _numbers(reports: Sequence[PullReport]) -> list[str]:
         f"{sum(report.row_count for report in reports):,}",
         f"{sum(report.clients.inserted + report.projects.inserted for report in reports):,}",
         f"{sum(report.clients.updated + report.projects.updated for report in reports):,}",
+        f"{sum(report.clients.deleted + report.projects.deleted for report in reports):,}",
         f"{sum(report.clients.quarantined + report.projects.quarantined for report in reports):,}",
         f"{sum(report.traffic.requests for report in reports):,}",
         f"{max(report.duration_s for report in reports):.1f}",
@@ -136,3 +139,49 @@ def _coloured(key: str, text: str) -> str:
 
 def _instant(at: datetime | None) -> str:
     return "never" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def held_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """What `syncd deletes list` shows: one line per set."""
+    table = _table("Deletions that wait for a decision", "hash", "token", "workspace", "resource", "why", "since")
+    table.add_column("rows", justify="right")
+    table.add_column("of", justify="right")
+    for row in rows:
+        words = (row["hash"], row["token"], str(row["workspace_id"]), row["resource"], row["reason"])
+        table.add_row(*map(escape, words), _instant(row["since"]), f"{len(row['ids']):,}", f"{row['live']:,}")
+    return table
+
+
+def quarantine_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """What `syncd quarantine list` shows: one line per record."""
+    table = _table("Quarantine", "token", "resource", "record", "why", "detail", "since")
+    for row in rows:
+        words = (row["token"], row["resource"], row["key"], row["reason"], row["detail"])
+        table.add_row(*map(escape, words), _instant(row["first_seen_at"]))
+    return table
+
+
+def drift_table(drifts: Sequence[Drift], most: int = 200) -> Table:
+    """What `syncd verify` shows: one line per row and column that drifted."""
+    table = _table("Drift", "resource", "workspace", "id", "what", "column", "mirror", "source")
+    for drift in drifts[:most]:
+        head = (drift.resource, str(drift.workspace_id), str(drift.id), drift.kind)
+        for column, (mirror, source) in drift.columns.items():
+            table.add_row(*head, column, escape(str(mirror)), escape(str(source)))
+        if not drift.columns:
+            table.add_row(*head)
+    if len(drifts) > most:
+        table.caption = f"{len(drifts) - most} more; --json shows all"
+    return table
+
+
+def plain(value: Any) -> Any:
+    """What JSON has no word for."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading)
+    return table

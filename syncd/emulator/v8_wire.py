@@ -183,4 +183,4 @@ def messages(*texts: str) -> bytes:
 
 def _number(value: float | None) -> float | None:
     """Whole amounts without a fraction, as the v8 pages write them (`"hrate":12`)."""
-    return int(value) if value is not None and value.is_integer() else value
+    return int(value) if value is not None and value == int(value) else value

@@ -17,9 +17,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from syncd.clock import Clock
 from syncd.config import Settings
 from syncd.errors import DatabaseError
+from syncd.service import housekeeping
 from syncd.service.database import database_url
 from syncd.service.dispatcher import LocalDispatcher
 from syncd.service.heartbeat import Heartbeat
+from syncd.service.housekeeping import expire_history
 from syncd.service.leader import Leader
 from syncd.service.pages import serve_pages
 from syncd.service.reporting import Reporter
@@ -50,7 +52,6 @@ class Daemon:
             os.kill(os.getpid(), number)
         self._signal = number
         self._stop.set()
-        self._tick.set()
 
     async def run(self) -> None:
         """Until a signal.
@@ -114,22 +115,29 @@ class Daemon:
         heartbeat = Heartbeat(runtime, self._reporter, self._clock)
         async with (
             serve_pages(self._settings.service.listen, runtime.registry, self._reporter.metrics),
-            self._ticking(),
+            self._ticking(runtime),
         ):
             self._log.emit(events.READY, {"syncd.token_count": len(runtime.subjects)})
             beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
+            turning = asyncio.create_task(self._turn_for_ever(leader, dispatcher))
+            stopping = asyncio.create_task(self._stop.wait())
             try:
-                while not self._stop.is_set():
-                    await self._tick.wait()
-                    self._tick.clear()
-                    if not self._stop.is_set():
-                        await self._turn(leader, dispatcher)
+                done, _ = await asyncio.wait({turning, beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done - {stopping}:  # neither ends by itself: a mistake of ours, and no reason to idle on
+                    task.result()
             finally:
-                beating.cancel()
+                for task in (turning, beating, stopping):
+                    task.cancel()
                 self._log_stop(dispatcher.in_flight)
                 rolled_back = await dispatcher.drain()
                 await leader.resign()
         return rolled_back
+
+    async def _turn_for_ever(self, leader: Leader, dispatcher: LocalDispatcher) -> None:
+        while True:
+            await self._tick.wait()
+            self._tick.clear()
+            await self._turn(leader, dispatcher)
 
     async def _turn(self, leader: Leader, dispatcher: LocalDispatcher) -> None:
         led = leader.leads
@@ -151,10 +159,19 @@ class Daemon:
             self._database_away = False
 
     @asynccontextmanager
-    async def _ticking(self) -> AsyncIterator[None]:
+    async def _ticking(self, runtime: Runtime) -> AsyncIterator[None]:
         scheduler = AsyncIOScheduler(timezone="UTC")
         scheduler.add_job(
             self._tick.set, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None
+        )
+        scheduler.add_job(
+            expire_history,
+            "interval",
+            args=[runtime.registry, self._settings.sync.history.retention, self._log],
+            seconds=housekeeping.EVERY.total_seconds(),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
         )
         scheduler.start()
         self._tick.set()

@@ -76,7 +76,8 @@ READY = _define(
 PULL_FINISH = _define(
     "syncd.pull.finish",
     "info",
-    "pull of {syncd.token.id}: {syncd.pull.result}[ ({syncd.pull.reason})][, {syncd.written} of][ {syncd.rows} rows]",
+    "pull of {syncd.token.id}: {syncd.pull.result}[ ({syncd.pull.reason})]"
+    "[, {syncd.rows} rows][, {syncd.written} written]",
     "the one line of every pull, also of one that failed; warning if partial, error if failed",
     "the line to query",
     ("event.outcome", "event.duration", *PULL, *ERROR, "http.response.status_code"),
@@ -272,6 +273,15 @@ OWNER_CHANGED = _define(
     "a token no longer sees rows that another one still does",
     "explains rows that change though nobody edited them",
     ("syncd.count", "syncd.heir"),
+)
+
+HISTORY_EXPIRED = _define(
+    "syncd.history.expired",
+    "info",
+    "{syncd.count} superseded version(s) forgotten",
+    "versions that ended longer ago than [sync.history] retention were removed",
+    "nothing to do",
+    ("syncd.count",),
 )
 
 INVARIANT_VIOLATED = _define(

@@ -72,5 +72,5 @@ def table_cells(text: str) -> list[list[str]]:
 
 
 def pull_rows(text: str) -> list[list[str]]:
-    """The rows of a printed table of pulls: token, result, rows, new, updated, put aside, requests."""
-    return [row[:7] for row in table_cells(text)]
+    """The rows of a printed table of pulls: token, result, rows, new, updated, gone, put aside, requests."""
+    return [row[:8] for row in table_cells(text)]

@@ -6,6 +6,9 @@ from syncd.config import SYSTEM_CONFIG
 from tests.integration.cli.stage import CANARY_PASSWORD, CANARY_TOKEN
 from tests.processes import Syncd
 
+NOWHERE = {"SYNCD_DATABASE__URL": "postgresql://127.0.0.1:1/nowhere", "SYNCD_DATABASE__CONNECT_TIMEOUT": "100ms"}
+"""Where a command goes that should not have got so far: not to this user's own mirror."""
+
 ACME = '[[tokens]]\nname = "acme"\ntoken_env = "ACME"\n'
 
 
@@ -69,7 +72,7 @@ async def test_no_configuration_at_all(syncd: Syncd) -> None:
 )
 async def test_one_mistake_is_one_line(syncd: Syncd, config: str, environ: dict[str, str], message: str) -> None:
     (syncd.home / "config.toml").write_text(config)
-    outcome = await syncd("once", environ={"ACME": CANARY_TOKEN, **environ})
+    outcome = await syncd("once", environ={**NOWHERE, "ACME": CANARY_TOKEN, **environ})
     assert outcome.exit_code == 2
     assert outcome.stdout == ""
     assert f"syncd: {message}" in outcome.messages
@@ -83,7 +86,7 @@ async def test_world_readable_token_file(syncd: Syncd) -> None:
     file.write_text(CANARY_TOKEN)
     file.chmod(0o644)
     syncd.configure(tokens=[{"name": "acme", "token_file": "acme.token"}])
-    outcome = await syncd("run")
+    outcome = await syncd("once", environ=NOWHERE)
     assert outcome.exit_code == 2
     assert outcome.messages == [
         f"syncd: config.toml: [[tokens]] acme: token file {file} is open to group or others (mode 0644); chmod 600 it"
@@ -97,7 +100,7 @@ async def test_all_mistakes_come_at_once(syncd: Syncd) -> None:
         log={"level": "loud"},
         tokens=[{"name": "acme", "token_env": "NOT_SET"}, {"name": "acme", "token_env": "ACME"}],
     )
-    outcome = await syncd("check", environ={"ACME": CANARY_TOKEN})
+    outcome = await syncd("check", environ={**NOWHERE, "ACME": CANARY_TOKEN})
     assert outcome.exit_code == 2
     places = [line.removeprefix("syncd: config.toml: ").partition(": ")[0] for line in outcome.messages]
     assert sorted(places) == [
@@ -126,7 +129,7 @@ async def test_all_mistakes_come_at_once(syncd: Syncd) -> None:
 )
 async def test_wrong_arguments_are_one_line(syncd: Syncd, arguments: list[str], message: str) -> None:
     syncd.configure(tokens={"acme": CANARY_TOKEN})
-    outcome = await syncd(*arguments)
+    outcome = await syncd(*arguments, environ=NOWHERE)
     assert outcome.exit_code == 2
     assert outcome.messages == [f"syncd: {message}"]
     assert outcome.stdout == ""

@@ -46,7 +46,7 @@ async def test_documented_rows_come_from_an_emulator_process(syncd: Syncd, mirro
     ]
     assert await mirror.rows(CLIENTS) == [COMPANY_ROW, STARTUP_ROW]
     assert await mirror.rows(PROJECTS) == [LUCRATIVE_ROW, FACTORY_ROW]
-    assert pull_rows(outcome.stdout) == [["acme", "changed", "4", "4", "0", "0", "3"]]
+    assert pull_rows(outcome.stdout) == [["acme", "changed", "4", "4", "0", "0", "0", "3"]]
 
 
 async def test_archived_project_is_mirrored(
@@ -74,6 +74,7 @@ async def test_json_has_the_facts_of_the_table(configured: Syncd) -> None:
         "rows": 4,
         "inserted": 4,
         "updated": 0,
+        "deleted": 0,
         "quarantined": 0,
         "requests": 3,
     }
@@ -90,7 +91,7 @@ async def test_the_same_answers_again_write_nothing(configured: Syncd, mirror: M
     assert await mirror.marks() == before
     assert again.pull()["syncd.pull.result"] == "unchanged"
     assert not again.pull()["syncd.pull.full"]
-    assert pull_rows(again.stdout) == [["acme", "unchanged", "4", "0", "0", "0", "3"]]
+    assert pull_rows(again.stdout) == [["acme", "unchanged", "4", "0", "0", "0", "0", "3"]]
 
     full = await configured("once", "--full")
     assert full.exit_code == 0
@@ -127,7 +128,7 @@ async def test_edits_arrive_and_leave_versions(
     edited_at = calendar.present
 
     outcome = await configured("once")
-    assert pull_rows(outcome.stdout) == [["acme", "changed", "6", "2", "3", "0", "3"]]
+    assert pull_rows(outcome.stdout) == [["acme", "changed", "6", "2", "3", "0", "0", "3"]]
     company = (
         COMPANY, 777, "Very Big Company Ltd", "something about the client", Decimal("12.5000"), "AUD", None,
         edited_at, None,
@@ -190,7 +191,7 @@ async def test_malformed_record_does_not_stop_its_neighbours(configured: Syncd, 
     assert outcome.exit_code == 0
     assert outcome.event("syncd.record.quarantined")["syncd.record.id"] == FACTORY
     assert [row[0] for row in await mirror.rows(PROJECTS)] == [LUCRATIVE]
-    assert pull_rows(outcome.stdout)[0][:6] == ["acme", "partial: rejects", "3", "3", "0", "1"]
+    assert pull_rows(outcome.stdout)[0][:7] == ["acme", "partial: rejects", "3", "3", "0", "0", "1"]
 
     world.update_project(FACTORY, rate=5.0)
     assert (await configured("once")).event("syncd.record.released")["syncd.record.id"] == FACTORY

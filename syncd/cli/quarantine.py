@@ -1,0 +1,46 @@
+"""syncd quarantine"""
+
+import json
+import sys
+
+import click
+
+from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.tables import plain, quarantine_table, result_console
+from syncd.clock import Clock
+from syncd.service.inspection import pull_soon, read_quarantine
+
+_TOKENS = click.option("--token", "names", multiple=True, metavar="NAME", help="Only this token; may be repeated.")
+
+
+@click.group("quarantine")
+def command() -> None:
+    """Records that could not be stored, each with its reason."""
+
+
+@command.command("list")
+@_TOKENS
+@click.option("--json", "as_json", is_flag=True, help="A list of objects, with the records as they came.")
+@click.pass_context
+def list_(context: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """What is in quarantine now. A record leaves by itself when the source sends it well."""
+    settings = settings_of(context, require_tokens=False)
+    reporter = open_reporter(settings, sys.stderr, Clock())
+    rows = run_async(reporter, read_quarantine(settings, reporter.log, names))
+    if as_json:
+        click.echo(json.dumps(rows, default=plain))
+    elif rows:
+        result_console().print(quarantine_table(rows))
+    else:
+        click.echo("nothing is in quarantine")
+
+
+@command.command("retry")
+@_TOKENS
+@click.pass_context
+def retry(context: click.Context, names: tuple[str, ...]) -> None:
+    """Pull the tokens concerned anew: due now, comparing everything. A running daemon picks it up."""
+    settings = settings_of(context, require_tokens=False)
+    reporter = open_reporter(settings, sys.stderr, Clock())
+    for name in run_async(reporter, pull_soon(settings, reporter.log, names, quarantined=True)):
+        click.echo(f"{name}: the next pull compares everything")

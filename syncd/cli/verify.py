@@ -1,0 +1,46 @@
+"""syncd verify"""
+
+import json
+import sys
+
+import click
+import msgspec
+
+from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.tables import drift_table, plain, result_console
+from syncd.clock import Clock
+from syncd.service.once import select
+from syncd.service.verifying import verify
+from syncd.toggl.dialect import Cost
+
+
+@click.command("verify")
+@click.option("--token", "names", multiple=True, metavar="NAME", help="Only this token; may be given several times.")
+@click.option("--repair", is_flag=True, help="Pull everything anew where rows drifted; deletions keep their rules.")
+@click.option("--json", "as_json", is_flag=True, help="One object with all that drifted.")
+@click.pass_context
+def command(context: click.Context, names: tuple[str, ...], repair: bool, as_json: bool) -> None:
+    """Read the source anew and compare it with the mirror; writes nothing but with --repair. Exit 1 on drift."""
+    settings, clock = settings_of(context), Clock()
+    chosen = select(settings, names)
+    reporter = open_reporter(settings, sys.stderr, clock)
+    total = [0, 0]
+
+    def tell(cost: Cost) -> None:
+        total[0] += cost.requests
+        total[1] += 1
+        if total[1] == len(chosen) and not as_json:
+            click.echo(f"reading the source takes about {total[0]} requests")
+
+    result = run_async(reporter, verify(settings, reporter, clock, chosen, repair=repair, on_price=tell))
+    if as_json:
+        found = {"requests": total[0], "rows": result.rows, "repaired": result.repaired, "failures": result.failures}
+        click.echo(json.dumps({**found, "drift": msgspec.to_builtins(result.drifts)}, default=plain))
+    else:
+        for name, why in result.failures.items():
+            click.echo(f"{name}: not compared: {why}")
+        if result.drifts:
+            result_console().print(drift_table(result.drifts))
+        repaired = f", {result.repaired} repaired" if repair else ""
+        click.echo(f"{result.rows} rows compared, {len(result.drifts)} differ{repaired}")
+    context.exit(0 if result.is_clean else 1)

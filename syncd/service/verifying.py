@@ -1,0 +1,116 @@
+"""Reads the source anew and compares it with the mirror; repairs by pulling everything, if asked to."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from syncd.clock import Clock
+from syncd.config import Settings
+from syncd.errors import TogglError
+from syncd.postgres.database import Database
+from syncd.postgres.mirror import read_held, read_workspace
+from syncd.records import Resource
+from syncd.service.database import database_url
+from syncd.service.once import pull_all
+from syncd.service.reporting import Reporter
+from syncd.service.runtime import DIALECTS, Runtime, open_runtime
+from syncd.sync.verify import Drift, Shelf, Sight, find_drift
+from syncd.toggl.client import Conversation
+from syncd.toggl.dialect import Cost, ListingPlan
+
+
+@dataclass(slots=True)
+class Verification:
+    """What came of it. `failures`: token -> why it could not be asked, so that its rows were not compared."""
+
+    rows: int = 0
+    drifts: list[Drift] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    repaired: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.drifts and not self.failures
+
+
+async def verify(
+    settings: Settings,
+    reporter: Reporter,
+    clock: Clock,
+    names: Sequence[str],
+    *,
+    repair: bool,
+    on_price: Callable[[Cost], None],
+) -> Verification:
+    """Compare `names` with the mirror. `on_price` hears first what it will cost in requests.
+
+    Raises:
+        DatabaseUnavailable, DatabaseUnusable.
+    """
+    async with (
+        database_url(settings, exclusive=False) as url,
+        open_runtime(settings, url, reporter, clock, patient=False) as runtime,
+    ):
+        verification = Verification()
+        asked = [name for name in names if await _price(settings, runtime, name, verification, on_price)]
+        sights = await _look(settings, runtime, asked, verification)
+        verification.rows = sum(sight.sighting.row_count for sight in sights)
+        verification.drifts = await _drifts(runtime.database, sights)
+        if repair and verification.drifts:
+            before = len(verification.drifts)
+            await pull_all(runtime, asked, settings.sync.max_concurrent_pulls, full=True)
+            verification.drifts = await _drifts(runtime.database, sights)
+            verification.repaired = before - len(verification.drifts)
+        return verification
+
+
+async def _price(
+    settings: Settings, runtime: Runtime, name: str, verification: Verification, on_price: Callable[[Cost], None]
+) -> bool:
+    """Tell what one token costs; False if it cannot even be asked that."""
+    try:
+        on_price(
+            await _talk(runtime, name).converse(DIALECTS[settings.toggl.api].price(_plan(settings, runtime, name)))
+        )
+    except TogglError as error:
+        verification.failures[name] = str(error)
+        return False
+    return True
+
+
+async def _look(settings: Settings, runtime: Runtime, names: Sequence[str], verification: Verification) -> list[Sight]:
+    """What each token shows now, best rank first."""
+    dialect = DIALECTS[settings.toggl.api]
+    room = asyncio.Semaphore(settings.sync.max_concurrent_pulls)
+    ranks = {name: rank for rank, name in enumerate(runtime.subjects)}
+
+    async def look(name: str) -> Sight | None:
+        async with room:
+            try:
+                fetched = await _talk(runtime, name).converse(dialect.listing(_plan(settings, runtime, name)))
+                return Sight(name, ranks[name], dialect.decode(fetched))
+            except TogglError as error:
+                verification.failures[name] = str(error)
+                return None
+
+    found = await asyncio.gather(*(look(name) for name in names))
+    return [sight for sight in found if sight is not None]
+
+
+async def _drifts(database: Database, sights: Sequence[Sight]) -> list[Drift]:
+    shelves: dict[tuple[int, Resource], Shelf] = {}
+    for workspace_id in sorted({w.workspace.id for sight in sights for w in sight.sighting.workspaces}):
+        rows = await read_workspace(database, workspace_id)
+        held = await read_held(database, workspace_id, [sight.token for sight in sights])
+        for resource, stored in rows.items():
+            shelves[workspace_id, resource] = Shelf(stored, held[resource])
+    return find_drift(sights, shelves)
+
+
+def _talk(runtime: Runtime, name: str) -> Conversation:
+    subject = runtime.subjects[name]
+    return runtime.puller.toggl.conversation(name, subject.secret, lambda retry: runtime.reporter.retry(name, retry))
+
+
+def _plan(settings: Settings, runtime: Runtime, name: str) -> ListingPlan:
+    return ListingPlan(settings.toggl.projects, runtime.subjects[name].workspaces)
