@@ -298,15 +298,16 @@ def validator_of(event: str) -> Any:
 
 
 def spellings(secret: str) -> set[str]:
-    """How a secret may look in a text: as it is, for URLs, in JSON, in hex, and within base64 at any place.
+    """How a secret may look in a text: as it is, for URLs, in JSON; each of these in hex, and in base64 at any place.
 
     Base64 writes three bytes as four characters, so a text inside another has one of three looks, but for the
     characters at its edges, which its neighbours have a part in.
     """
-    raw = secret.encode()
-    found = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], raw.hex()}
-    for shift in range(3):
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            text = encode(b"\0" * shift + raw).decode().rstrip("=")
-            found.add(text[-(-8 * shift // 6) : 8 * (shift + len(raw)) // 6])
+    found = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+    for raw in [spelling.encode() for spelling in found]:
+        found.add(raw.hex())
+        for shift in range(3):
+            for encode in (base64.b64encode, base64.urlsafe_b64encode):
+                text = encode(b"\0" * shift + raw).decode().rstrip("=")
+                found.add(text[-(-8 * shift // 6) : 8 * (shift + len(raw)) // 6])
     return found
