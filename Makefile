@@ -6,18 +6,23 @@ BIN    := $(VENV)/bin
 PYTHON := $(BIN)/python
 PIP     = $(PY) -m pip --python $(PYTHON) install --quiet --disable-pip-version-check --no-input --root-user-action ignore
 ARGS   ?=
+KILLS  ?= 100
+SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock clean
+.PHONY: help run test chaos-kills lint lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## embedded PostgreSQL + Toggl emulator + the daemon; Ctrl-C stops all three (ARGS=--once: one pull, then exit)
 	@$(PYTHON) -m syncd demo $(ARGS)
 
 test: $(VENV)/.dev ## all tests: no network, no account, no database server needed
 	$(PYTHON) -m pytest $(ARGS)
+
+chaos-kills: $(VENV)/.dev ## kill `syncd once` at random moments, then compare (KILLS=100 SEED=1)
+	SYNCD_TEST_KILLS=$(KILLS) SYNCD_TEST_SEED=$(SEED) $(PYTHON) -m pytest -n 0 -s tests/chaos/test_random_kills.py $(ARGS)
 
 lint: $(VENV)/.dev ## format, style, types, import walls, schemas of the deployment files
 	$(BIN)/ruff format --check .
