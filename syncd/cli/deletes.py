@@ -1,14 +1,13 @@
 """syncd deletes"""
 
 import json
-import sys
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import click
 
-from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.setup import ask
 from syncd.cli.tables import held_table, plain, result_console
-from syncd.clock import Clock
 from syncd.service.inspection import decide_deletes, read_held_deletes
 
 
@@ -22,9 +21,7 @@ def command() -> None:
 @click.pass_context
 def list_(context: click.Context, as_json: bool) -> None:
     """What waits, and the hash that stands for each set."""
-    settings = settings_of(context, require_tokens=False)
-    reporter = open_reporter(settings, sys.stderr, Clock())
-    rows = run_async(reporter, read_held_deletes(settings, reporter.log))
+    rows = ask(context, read_held_deletes)
     if as_json:
         click.echo(json.dumps(rows, default=plain))
     elif rows:
@@ -56,10 +53,8 @@ def _decide(
 ) -> None:
     if bool(hashes) == everything:
         raise click.UsageError("give either the hashes that `syncd deletes list` shows, or --all", context)
-    settings = settings_of(context, require_tokens=False)
-    reporter = open_reporter(settings, sys.stderr, Clock())
     chosen = None if everything else list(hashes)
-    rows: list[dict[str, Any]] = run_async(reporter, decide_deletes(settings, reporter.log, chosen, decision))
+    rows = ask(context, partial(decide_deletes, hashes=chosen, decision=decision))
     done = "approved" if decision == "approve" else "rejected"
     for row in rows:
         click.echo(f"{done} {row['hash']}: {row['resource']}s of workspace {row['workspace_id']}, token {row['token']}")

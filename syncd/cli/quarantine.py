@@ -1,13 +1,12 @@
 """syncd quarantine"""
 
 import json
-import sys
+from functools import partial
 
 import click
 
-from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.setup import ask
 from syncd.cli.tables import plain, quarantine_table, result_console
-from syncd.clock import Clock
 from syncd.service.inspection import pull_soon, read_quarantine
 
 _TOKENS = click.option("--token", "names", multiple=True, metavar="NAME", help="Only this token; may be repeated.")
@@ -24,9 +23,7 @@ def command() -> None:
 @click.pass_context
 def list_(context: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     """What is in quarantine now. A record leaves by itself when the source sends it well."""
-    settings = settings_of(context, require_tokens=False)
-    reporter = open_reporter(settings, sys.stderr, Clock())
-    rows = run_async(reporter, read_quarantine(settings, reporter.log, names))
+    rows = ask(context, partial(read_quarantine, names=names))
     if as_json:
         click.echo(json.dumps(rows, default=plain))
     elif rows:
@@ -40,7 +37,5 @@ def list_(context: click.Context, names: tuple[str, ...], as_json: bool) -> None
 @click.pass_context
 def retry(context: click.Context, names: tuple[str, ...]) -> None:
     """Pull the tokens concerned anew: due now, comparing everything. A running daemon picks it up."""
-    settings = settings_of(context, require_tokens=False)
-    reporter = open_reporter(settings, sys.stderr, Clock())
-    for name in run_async(reporter, pull_soon(settings, reporter.log, names, quarantined=True)):
+    for name in ask(context, partial(pull_soon, names=names, quarantined=True)):
         click.echo(f"{name}: the next pull compares everything")

@@ -1,11 +1,10 @@
 """syncd resync"""
 
-import sys
+from functools import partial
 
 import click
 
-from syncd.cli.setup import open_reporter, run_async, settings_of
-from syncd.clock import Clock
+from syncd.cli.setup import ask
 from syncd.service.inspection import pull_soon
 
 
@@ -14,7 +13,5 @@ from syncd.service.inspection import pull_soon
 @click.pass_context
 def command(context: click.Context, names: tuple[str, ...]) -> None:
     """Forget digests: the next pull, due now, compares everything. A running daemon picks it up."""
-    settings = settings_of(context, require_tokens=False)
-    reporter = open_reporter(settings, sys.stderr, Clock())
-    for name in run_async(reporter, pull_soon(settings, reporter.log, names)):
+    for name in ask(context, partial(pull_soon, names=names)):
         click.echo(f"{name}: the next pull compares everything")

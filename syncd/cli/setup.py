@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
+import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -13,6 +14,7 @@ from syncd.clock import Clock, fresh_id
 from syncd.config import Settings, load_settings
 from syncd.service.reporting import Reporter
 from syncd.telemetry import crash, logs
+from syncd.telemetry.logs import Log
 from syncd.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -32,6 +34,13 @@ def open_reporter(settings: Settings, stream: TextIO, clock: Clock) -> Reporter:
     if settings.database.url is not None:
         reporter.log.redactor.add_url(settings.database.url.get_secret_value())
     return reporter
+
+
+def ask(context: click.Context, question: Callable[[Settings, Log], Coroutine[Any, Any, T]]) -> T:
+    """The answer to a question that needs a database but no token. Logs go to stderr."""
+    settings = settings_of(context, require_tokens=False)
+    reporter = open_reporter(settings, sys.stderr, Clock())
+    return run_async(reporter, question(settings, reporter.log))
 
 
 def plain_reporter(how: config.Log, stream: TextIO, clock: Clock) -> Reporter:

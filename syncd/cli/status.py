@@ -1,13 +1,11 @@
 """syncd status"""
 
 import json
-import sys
 
 import click
 
-from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.setup import ask
 from syncd.cli.tables import plain, result_console, status_table
-from syncd.clock import Clock
 from syncd.service.inspection import read_status
 
 
@@ -16,9 +14,7 @@ from syncd.service.inspection import read_status
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
     """The state of every token, as the database has it."""
-    settings = settings_of(context, require_tokens=False)
-    reporter = open_reporter(settings, sys.stderr, Clock())
-    rows = run_async(reporter, read_status(settings, reporter.log))
+    rows = ask(context, read_status)
     if as_json:
         click.echo(json.dumps({"tokens": rows}, default=plain))
     else:
