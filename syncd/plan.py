@@ -37,8 +37,8 @@ class Diff(msgspec.Struct, Generic[R], frozen=True):
 class Cohort(msgspec.Struct, frozen=True):
     """Ids that went missing from a scope together, ascending.
 
-    `count` complete snapshots lacked them, the first began at `since`, the last at `last`. `is_proven`: the source
-    itself called them deleted.
+    `count` complete snapshots lacked them, the first began at `since`, the last at `last`; 0 while another token sees
+    them. `is_proven`: the source itself called them deleted.
     """
 
     ids: list[int]
@@ -58,7 +58,8 @@ class Regression(msgspec.Struct, frozen=True):
 class Scope(msgspec.Struct, frozen=True):
     """A scope as stored: the ids it showed last, ascending, and those it showed once and then lacked.
 
-    `is_admin` of the token in this workspace. `regressions` by id, as text, for JSON has no other keys.
+    `is_admin` of the token in this workspace. `regressions` by id, as text, for JSON has no other keys. `seen_at`: when
+    the pull began that wrote it.
     """
 
     is_admin: bool
@@ -67,6 +68,7 @@ class Scope(msgspec.Struct, frozen=True):
     absent: list[Cohort] = []
     regressions: dict[str, Regression] = {}
     held_hash: str | None = None
+    seen_at: datetime | None = None
 
 
 class Viewer(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ WHERE excluded.name IS NOT NULL AND w.name IS DISTINCT FROM excluded.name;
 
 -- name: read_scope
 -- What token $1 last saw of resource $3 in workspace $2.
-SELECT is_admin, strategy, ids, absent, regressions, held_hash FROM syncd.scopes
+SELECT is_admin, strategy, ids, absent, regressions, held_hash, seen_at FROM syncd.scopes
 WHERE token = $1 AND workspace_id = $2 AND resource = $3;
 
 -- name: read_viewers

@@ -61,7 +61,7 @@ def plan_deletes(
         decisions: hash of a held-back set -> what a person decided about it.
     """
     needed = max(rules.confirmations, FEW_ROWS_CONFIRMATIONS) if len(live) < FEW_ROWS else rules.confirmations
-    missing = [cohort for cohort in scope.absent if any(id_ in live for id_ in cohort.ids)]
+    missing = [cohort for cohort in scope.absent if _live_ids([cohort], live, seen_by_others)]
     ripe = [cohort for cohort in missing if is_ripe(cohort, needed, rules.min_age)]
     candidates = sorted(_live_ids(missing, live, seen_by_others))
     confirmed = sorted(_live_ids(ripe, live, seen_by_others))

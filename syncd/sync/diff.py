@@ -90,15 +90,13 @@ def decide(record: R, row: Stored[R], began_at: datetime) -> Verdict:
     return "volatile" if _lasting(record) == _lasting(row.record) else "update"
 
 
-def next_regressions(
-    stale: Iterable[R], before: Mapping[str, Regression], *, is_complete: bool
-) -> dict[str, Regression]:
-    """What to remember of the records that came older than stored; an incomplete snapshot counts nothing further."""
+def next_regressions(stale: Iterable[R], before: Mapping[str, Regression], *, counts: bool) -> dict[str, Regression]:
+    """What to remember of the records that came older than stored; with `counts` False nothing is counted further."""
     remembered: dict[str, Regression] = {}
     for record in stale:
         digest, known = _digest(record), before.get(str(record.id))
         count = known.count if known is not None and known.digest == digest else 0
-        remembered[str(record.id)] = Regression(digest, count + is_complete)
+        remembered[str(record.id)] = Regression(digest, count + counts)
     return remembered
 
 

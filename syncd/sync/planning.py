@@ -9,7 +9,7 @@ from syncd.plan import Deletes, Diff, Scope, ScopePlan, StoredScope, Viewer, Wor
 from syncd.records import Client, Project, R, Resource, Snapshot, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import Decision, DeleteRules, ScopeName, plan_deletes
 from syncd.sync.diff import diff, next_regressions
-from syncd.sync.visibility import heirs_of, keep_only, next_scope, owned_by_others
+from syncd.sync.visibility import heirs_of, keep_only, next_scope, owned_by_others, restart
 
 FUTURE = timedelta(days=1)
 """An `at` further ahead than this is worth a line: it would win against every later edit until then."""
@@ -54,7 +54,8 @@ def _plan_scope(
         name = ScopeName(pulling.token, workspace.id, resource)
         scope, deletes = _plan_absences(name, scope, stored, pulling)
     stale = [record for record in changes.stale if stored.rows[record.id].deleted_at is None]
-    remembered = next_regressions(stale, regressions, is_complete=not snapshot.incomplete)
+    is_new = before is None or before.seen_at != pulling.began_at  # else a transaction that is tried again
+    remembered = next_regressions(stale, regressions, counts=is_new and not snapshot.incomplete)
     return ScopePlan(
         diff=changes,
         scope=msgspec.structs.replace(scope, regressions=remembered),
@@ -72,6 +73,7 @@ def _plan_absences(name: ScopeName, scope: Scope, stored: StoredScope[R], pullin
     live = frozenset(id_ for id_, row in stored.rows.items() if row.record is not None and row.deleted_at is None)
     shown = frozenset(scope.ids).union(id_ for cohort in scope.absent for id_ in cohort.ids)
     seen_by_others: frozenset[int] = frozenset().union(*(viewer.ids for viewer in stored.viewers))
+    scope = msgspec.structs.replace(scope, absent=restart(scope.absent, seen_by_others, pulling.began_at))
     deletes = plan_deletes(name, scope, live & shown, seen_by_others, pulling.deletes, pulling.decisions)
     rest = keep_only(scope.absent, live.difference(deletes.tombstones))
     return msgspec.structs.replace(scope, absent=rest), deletes

@@ -37,6 +37,7 @@ from syncd.toggl.dialect import Dialect, ListingPlan, digest
 DATABASE_ATTEMPTS = 5
 DATABASE_BACKOFF_S = 0.1
 DATABASE_BACKOFF_MOST_S = 2.0
+ABANDON_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,17 @@ class Puller:
             await self._fail(begun, report, unforeseen)
         except asyncio.CancelledError:
             if begun is not None:
-                await self.store.abandon(begun)
+                await self._abandon(begun)
             raise
         finally:
             report.duration_s = self.clock.monotonic() - started
         return report
+
+    async def _abandon(self, begun: Begun) -> None:
+        """Give the turn back, if the database answers soon: whoever cancelled us is about to leave."""
+        with contextlib.suppress(TimeoutError, DatabaseError):
+            async with asyncio.timeout(ABANDON_S):
+                await self.store.abandon(begun)
 
     async def _begin(self, subject: Subject, report: PullReport) -> Begun:
         async with self._timed(report):
@@ -145,13 +152,13 @@ class Puller:
         if before is not None:
             report.gained = sorted(set(visible) - set(before))
             report.lost = sorted(set(before) - set(visible))
+        snapshots = sighting.workspaces
+        if report.gained or report.lost:
+            snapshots = [doubt_all(snapshot, "workspaces_changed") for snapshot in snapshots]
         rejects = list(sighting.rejects)
-        for snapshot in sighting.workspaces:
-            moved = report.gained or report.lost
+        for snapshot in snapshots:
             async with self._timed(report):
-                plan, refused = await self._apply(
-                    begun, doubt_all(snapshot, "workspaces_changed") if moved else snapshot, report
-                )
+                plan, refused = await self._apply(begun, snapshot, report)
             reach("after_workspace_commit")
             report.add(plan)
             rejects += refused
@@ -167,7 +174,8 @@ class Puller:
         """One workspace, in one transaction, tried again while the database stumbles.
 
         Trying again is safe at any point, also when a commit's answer was lost: what is applied already is found
-        unchanged. A record that its table refuses is put aside, and the rest applied without it.
+        unchanged, and a snapshot confirms an absence once, however often it is applied. A record that its table
+        refuses is put aside, and the rest applied without it.
         """
 
         def count(_state: tenacity.RetryCallState) -> None:

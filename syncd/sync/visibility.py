@@ -19,8 +19,9 @@ def next_scope(scope: Scope | None, snapshot: Snapshot[Any], began_at: datetime,
     """The scope after one more snapshot.
 
     A complete snapshot confirms what was missing before and begins a cohort for what is missing now. An incomplete one
-    adds to what is visible, takes nothing away and confirms nothing. After a change of strategy the first complete
-    snapshot only sets a new baseline: the other way of listing may never have shown those rows.
+    adds to what is visible, takes nothing away and confirms nothing. The same pull confirms once, however often it is
+    applied (a commit's answer may be lost, and the transaction tried again). After a change of strategy the first
+    complete snapshot only sets a new baseline: the other way of listing may never have shown those rows.
     """
     seen = frozenset(snapshot.records)
     gone = _cohort(snapshot.gone - seen, began_at, is_proven=True)
@@ -31,12 +32,29 @@ def next_scope(scope: Scope | None, snapshot: Snapshot[Any], began_at: datetime,
         return Scope(is_admin, scope.strategy, sorted(ids), _without(scope.absent, ids))
     if scope.strategy != snapshot.strategy:
         return Scope(is_admin, snapshot.strategy, sorted(seen), gone)
-    confirmed = [
-        Cohort(cohort.ids, cohort.since, began_at, cohort.count + 1, cohort.is_proven)
-        for cohort in _without(_without(scope.absent, seen), snapshot.gone)
-    ]
+    confirmed = [_confirmed(cohort, began_at) for cohort in _without(_without(scope.absent, seen), snapshot.gone)]
     missing = _cohort(frozenset(scope.ids) - seen - snapshot.gone, began_at, is_proven=False)
     return Scope(is_admin, snapshot.strategy, sorted(seen), confirmed + missing + gone)
+
+
+def _confirmed(cohort: Cohort, began_at: datetime) -> Cohort:
+    """The cohort after one more complete snapshot lacked it."""
+    if cohort.last == began_at and cohort.count:
+        return cohort
+    since = cohort.since if cohort.count else began_at
+    return Cohort(cohort.ids, since, began_at, cohort.count + 1, cohort.is_proven)
+
+
+def restart(cohorts: Iterable[Cohort], ids: frozenset[int], began_at: datetime) -> list[Cohort]:
+    """The cohorts, with nothing counted yet against `ids`, which another token still sees.
+
+    What was absent for this token while another saw it, was hidden from this token: no evidence for the day when the
+    other stops seeing it too.
+    """
+    proven = [cohort for cohort in cohorts if cohort.is_proven]
+    open_ = [cohort for cohort in cohorts if not cohort.is_proven]
+    seen = sorted(ids.intersection(id_ for cohort in open_ for id_ in cohort.ids))
+    return proven + _without(open_, ids) + ([Cohort(seen, began_at, began_at, 0)] if seen else [])
 
 
 def owned_by_others(is_admin: bool, rank: int, viewers: Iterable[Viewer]) -> frozenset[int]:

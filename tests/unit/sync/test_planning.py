@@ -116,6 +116,14 @@ def test_an_older_state_is_accepted_when_three_snapshots_agree() -> None:
     assert (restored, scope.regressions) == ([[], [], [1]], {})
 
 
+def test_an_older_state_that_is_applied_twice_counts_once() -> None:
+    """The answer to its commit was lost, and the transaction tried again."""
+    older, row = a_client(1, at=0, name="older"), a_client(1, at=5)
+    scope = Scope(False, "workspace", [1], regressions={"1": Regression("0", 0)}, seen_at=NOW)
+    made = plan([older], [], held(row, scope=scope))
+    assert [r.count for r in made.clients.scope.regressions.values()] == [0]
+
+
 def test_an_older_state_that_changes_starts_over() -> None:
     """Three different old states are no agreement."""
     scope, row = Scope(False, "workspace", [1]), a_client(1, at=5)

@@ -36,6 +36,12 @@ def test_what_goes_missing_together_is_counted_together() -> None:
     assert after(second, snapshot(1, 2, 3), T3) == scope_of([1, 2, 3], Cohort([4], T2, T3, 2))
 
 
+def test_a_snapshot_that_is_applied_twice_confirms_once() -> None:
+    """The answer to its commit was lost, and the transaction tried again."""
+    once = after(scope_of([1, 2], Cohort([3], T1, T1, 1)), snapshot(1), T2)
+    assert after(once, snapshot(1), T2) == once
+
+
 def test_an_incomplete_snapshot_takes_nothing_away_and_confirms_nothing() -> None:
     """It may add, and what it shows is no longer absent."""
     before = scope_of([1, 2], Cohort([4, 5], T1, T1, 1))
