@@ -68,8 +68,8 @@ class Outcome:
 
     @property
     def messages(self) -> list[str]:
-        """The lines of stderr that are no log."""
-        return [line for line in self.stderr.splitlines() if not _is_event(line)]
+        """The lines of stderr that are no log; an empty one, such as follows a Ctrl-C, says nothing."""
+        return [line for line in self.stderr.splitlines() if line and not _is_event(line)]
 
     @property
     def names(self) -> list[str]:

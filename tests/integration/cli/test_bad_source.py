@@ -1,5 +1,7 @@
 """A source that refuses, is away or talks nonsense: exit 1, a reason that a person can act on, the rest mirrored."""
 
+import signal
+
 import pytest
 
 from syncd.emulator import mishaps
@@ -7,7 +9,7 @@ from syncd.emulator.faults import Mishap
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
 from tests.integration.cli.stage import CANARY_TOKEN, Mirror, table_cells
-from tests.processes import Outcome, Syncd
+from tests.processes import Outcome, Syncd, eventually
 from tests.servers import unused_port
 
 WRONG_TOKEN = "canary-7f3b9-wrong"
@@ -86,6 +88,20 @@ async def test_source_that_does_not_answer_in_full(configured: Syncd, toggl: Emu
     retries = [event for event in outcome.events if event["event.action"] == "syncd.http.retry"]
     assert {event["syncd.attempt"] for event in retries} == {5}
     assert outcome.pull()["syncd.pull.reason"] == "unavailable"
+
+
+async def test_ctrl_c_ends_the_wait_for_a_source(configured: Syncd, toggl: Emulator, mirror: Mirror) -> None:
+    """Exit code 130 without a word; nothing is held against the token."""
+    toggl.faults.add(mishaps.hang(), times=None)
+
+    async def asked() -> bool:
+        return bool(toggl.requests)
+
+    async with configured.running("once") as once:
+        await eventually(asked)
+        outcome = await once.stop(signal.SIGINT)
+    assert (outcome.exit_code, outcome.stdout, outcome.messages) == (130, "", [])
+    assert await mirror.rows("SELECT next_due_at <= now(), not_before FROM syncd.tokens") == [(True, None)]
 
 
 async def test_the_other_tokens_are_mirrored(configured: Syncd, world: World, mirror: Mirror) -> None:

@@ -77,6 +77,20 @@ async def test_killed_daemon_leaves_a_usable_directory(
     assert database_processes(data_dir) == set()
 
 
+async def test_token_in_the_environment_is_enough(syncd: Syncd, toggl: Emulator, data_dir: Path) -> None:
+    """No file and no database: the quickest way to a mirror. The server is there as long as it is needed."""
+    syncd.environ = {
+        "TOGGL_API_TOKEN": CANARY_TOKEN,
+        "SYNCD_TOGGL__BASE_URL": toggl.url,
+        "SYNCD_TOGGL__REQUESTS_PER_SECOND": "0",
+        "SYNCD_DATABASE__DATA_DIR": str(data_dir),
+    }
+    outcome = await syncd("once", "--json")
+    assert result(outcome) == "changed"
+    assert outcome.answer[0]["token"] == "default"
+    assert database_processes(data_dir) == set()
+
+
 async def test_signal_ends_the_wait_for_a_data_directory(embedded: Syncd, data_dir: Path) -> None:
     """A daemon waits for a command that has the directory; told to stop meanwhile, it does."""
     home = DataDir(data_dir)
