@@ -144,7 +144,7 @@ class Conversation:
 
     async def _attempt(self, request: Request) -> Answer:
         toggl, where = self._toggl, self._toggl.base_url + request.path
-        await self._pause(self._pacer.reserve(toggl.clock.monotonic()))
+        await self._take_turn()
         self.traffic.requests += 1
         http_status: int | None = None
         try:
@@ -169,6 +169,15 @@ class Conversation:
         if failure is not None:
             raise failure
         return Answer(request, response.status, body, response.content_type, _is_framed(response.headers))
+
+    async def _take_turn(self) -> None:
+        """Wait for a slot, and for another one if the source asked for silence while we waited."""
+        is_held = True
+        while is_held:
+            now = self._toggl.clock.monotonic()
+            slot = now + self._pacer.reserve(now)
+            await self._pause(slot - now)
+            is_held = self._pacer.is_held(slot)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         try:

@@ -8,12 +8,12 @@ class Pacer:
     requests line up behind one another without a queue.
     """
 
-    __slots__ = ("_free_at", "interval_s")
+    __slots__ = ("_free_at", "_held_until", "interval_s")
 
     def __init__(self, requests_per_second: float) -> None:
         """`requests_per_second` 0 = no pacing."""
         self.interval_s = 1.0 / requests_per_second if requests_per_second else 0.0
-        self._free_at = float("-inf")
+        self._free_at = self._held_until = float("-inf")
 
     def reserve(self, now: float) -> float:
         """Take the next slot; the seconds to wait for it, 0.0 or more."""
@@ -24,3 +24,8 @@ class Pacer:
     def hold_until(self, instant: float) -> None:
         """No further slot before `instant` (Retry-After). Never brings a slot forward."""
         self._free_at = max(self._free_at, instant)
+        self._held_until = max(self._held_until, instant)
+
+    def is_held(self, slot: float) -> bool:
+        """Whether a slot that was taken earlier lies in a hold that came since, and another must be taken."""
+        return slot < self._held_until - 1e-6

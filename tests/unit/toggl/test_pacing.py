@@ -22,7 +22,7 @@ def test_an_idle_pacer_saves_nothing_up() -> None:
 
 
 def test_a_hold_moves_all_later_slots() -> None:
-    """Retry-After counts from now, also for those who wait already to ask."""
+    """Retry-After counts from now, for everybody who asks from now on."""
     pacer = Pacer(1.0)
     pacer.reserve(0.0)
     pacer.hold_until(2.5)
@@ -35,6 +35,15 @@ def test_a_hold_never_brings_a_slot_forward() -> None:
     pacer.hold_until(10.0)
     pacer.hold_until(5.0)
     assert pacer.reserve(0.0) == 10.0
+
+
+def test_a_slot_that_a_later_hold_covers_is_void() -> None:
+    """Whoever waits already must take another slot, after the hold."""
+    pacer = Pacer(1.0)
+    slots = [pacer.reserve(0.0) for _ in range(3)]
+    pacer.hold_until(1.5)
+    assert [pacer.is_held(slot) for slot in slots] == [True, True, False]
+    assert pacer.reserve(1.0) == 2.0
 
 
 def test_no_pacing() -> None:
