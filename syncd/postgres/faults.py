@@ -11,14 +11,16 @@ from syncd.errors import DatabaseError, DatabaseUnavailable, DatabaseUnusable
 READ_ONLY = "25006"
 """The server became a replica, or always was one."""
 
-_WAIT = ("08", "53", "57P", "25P03", READ_ONLY, "40", "55P03")
-"""SQLSTATE prefixes that pass: connection, resources, shutdown, idle time-out, serialisation, lock, replica."""
+_WAIT = ("08", "53", "57", "25P03", READ_ONLY, "40", "55P03")
+"""SQLSTATE prefixes that pass: connection, resources, shutdown and statement time-out, idle time-out, replica,
+serialisation, lock."""
 
 _ACT = {
     "28": "the server refuses this user or password; mend [database] url",
     "3D": "this database does not exist: create it, or mend [database] url",
     "42501": "the user lacks a right that syncd needs; run `syncd migrate` as the owner",
     "42P01": "a table of syncd is missing; run `syncd migrate`",
+    "42703": "a column of syncd is missing; run `syncd migrate`",
     "3F": "a schema of syncd is missing; run `syncd migrate`",
 }
 
@@ -49,7 +51,9 @@ def translate(error: BaseException, where: str) -> DatabaseError | None:
 
 
 def _transport_reason(error: BaseException) -> str | None:
-    if isinstance(error, asyncpg.InterfaceError):  # asyncpg's own: connection is closed, is closing, was reset
+    # asyncpg's own: the connection is closed, is closing, was reset; or, where the server ended an idle session and its
+    # last word came between two statements, "cannot switch to state …; another operation is in progress".
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
         return "the connection broke"
     if isinstance(error, TimeoutError):
         return "no answer in time"
