@@ -72,11 +72,14 @@ class WorkspaceWriter:
             await connection.execute(queries()["compare_tokens"], heirs)
 
     async def find_culprits(self, plan: WorkspacePlan) -> list[Culprit]:
-        """Which records of the plan their tables refuse. Writes, and must be rolled back."""
+        """Which records of the plan their tables refuse. Writes, and must be rolled back.
+
+        Where a new client is refused its projects get a stub for it, as they will without it: they are no culprits.
+        """
         begun, connection = self._begun, self._connection
         await self._write_parents(plan)
         clients = await CLIENTS.find_culprits(connection, plan.clients.diff, begun.began_at, begun.pull_id)
-        await self._write_stubs(plan)
+        await self._write_stubs(plan, *(culprit.id for culprit in clients))
         return clients + await PROJECTS.find_culprits(connection, plan.projects.diff, begun.began_at, begun.pull_id)
 
     async def _write_parents(self, plan: WorkspacePlan) -> None:
@@ -87,12 +90,13 @@ class WorkspaceWriter:
         if plan.writes_rows:
             await self._connection.execute(queries()["open_pull"], begun.pull_id, begun.token, begun.began_at)
 
-    async def _write_stubs(self, plan: WorkspacePlan) -> None:
-        if plan.stub_clients:
+    async def _write_stubs(self, plan: WorkspacePlan, *more: int) -> None:
+        ids = [*plan.stub_clients, *more]
+        if ids:
             await self._connection.execute(
                 queries()["stub_clients"],
                 plan.workspace.id,
-                plan.stub_clients,
+                ids,
                 self._begun.began_at,
                 self._begun.pull_id,
             )
@@ -105,7 +109,7 @@ class WorkspaceWriter:
         return StoredScope(
             rows=rows,
             scope=None if scope is None else _scope(dict(scope)),
-            viewers=[Viewer(v["token"], v["is_admin"], v["rank"], frozenset(v["ids"])) for v in viewers],
+            viewers=[_viewer(**viewer) for viewer in viewers],
         )
 
     async def _write_scope(self, resource: Resource, plan: ScopePlan[Any]) -> None:
@@ -128,6 +132,10 @@ class WorkspaceWriter:
             self._begun.began_at,
             self._begun.pull_id,
         )
+
+
+def _viewer(token: str, is_admin: bool, rank: int, ids: list[int], absent: Any) -> Viewer:  # noqa: FBT001 - a row
+    return Viewer(token, is_admin, rank, frozenset(ids), msgspec.convert(absent, list[Cohort]))
 
 
 def _scope(row: dict[str, Any]) -> Scope:

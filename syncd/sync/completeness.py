@@ -2,7 +2,8 @@
 
 The dialect gives its own reasons why a snapshot is incomplete (`syncd.toggl.collector`): `rejects`, `duplicates`,
 `unframed`, `http_403` and the like. From here come `workspaces_changed`, because a token that sees other workspaces
-than before may have other rights in all of them, and `rejects` again, for records that the database refused.
+than before may have other rights in all of them, `contradicted`, because the source shows an object that its list
+lacked, and `rejects` again, for records that the database refused.
 """
 
 from collections.abc import Sequence
@@ -13,8 +14,15 @@ from syncd.plan import Culprit
 from syncd.records import R, Reject, Resource, Snapshot, WorkspaceSnapshot
 
 
+def doubt(snapshot: WorkspaceSnapshot, resource: Resource, reason: str) -> WorkspaceSnapshot:
+    """The same, but proving no absence of this resource."""
+    if resource == "client":
+        return msgspec.structs.replace(snapshot, clients=_doubted(snapshot.clients, reason))
+    return msgspec.structs.replace(snapshot, projects=_doubted(snapshot.projects, reason))
+
+
 def doubt_all(snapshot: WorkspaceSnapshot, reason: str) -> WorkspaceSnapshot:
-    """The same, but proving no absence."""
+    """The same, but proving no absence of anything."""
     return msgspec.structs.replace(
         snapshot, clients=_doubted(snapshot.clients, reason), projects=_doubted(snapshot.projects, reason)
     )
@@ -45,7 +53,7 @@ def _doubted(snapshot: Snapshot[R], reason: str) -> Snapshot[R]:
 
 def _reject(record: R, culprit: Culprit) -> Reject:
     """A primary key that is taken belongs to a row of another workspace: the API says that never changes."""
-    moved = culprit.sqlstate == "23505"
+    moved = culprit.sqlstate == "23505" and culprit.constraint.endswith("_pkey")
     return Reject(
         resource=culprit.resource,
         key=str(record.id),
