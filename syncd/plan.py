@@ -72,12 +72,16 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """Another token that sees the same workspace and can be trusted to: its rank, best first, and what it saw last."""
+    """Another token that sees the same workspace and can be trusted to.
+
+    `rank`: best first. `ids` that it saw last; `absent`: those that it saw once and then lacked.
+    """
 
     token: str
     is_admin: bool
     rank: int
     ids: frozenset[int]
+    absent: list[Cohort] = []
 
 
 class StoredScope(msgspec.Struct, Generic[R], frozen=True):
@@ -145,6 +149,12 @@ class WorkspacePlan(msgspec.Struct, frozen=True):
     def writes_rows(self) -> bool:
         scopes = (self.clients, self.projects)
         return bool(self.stub_clients) or any(not s.diff.is_empty or s.deletes.tombstones for s in scopes)
+
+    @property
+    def doomed(self) -> list[tuple[Resource, int]]:
+        """What is to be buried."""
+        clients: list[tuple[Resource, int]] = [("client", id_) for id_ in self.clients.deletes.tombstones]
+        return clients + [("project", id_) for id_ in self.projects.deletes.tombstones]
 
     @property
     def is_settled(self) -> bool:

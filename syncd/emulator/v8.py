@@ -5,6 +5,7 @@
 | /clients                      | GET all the user sees, over all workspaces; POST   |
 | /clients/{client_id}          | GET, PUT, DELETE                                   |
 | /clients/{client_id}/projects | GET ?active=true (default), false (archived), both |
+| /projects/{project_id}        | GET                                                |
 | /workspaces                   | GET                                                |
 | /workspaces/{wid}             | GET                                                |
 | /workspaces/{wid}/clients     | GET, workspace admins only                         |
@@ -76,6 +77,7 @@ class V8:
                     DELETE=self._delete_client,
                 ),
                 self._route("/clients/{client_id}/projects", GET=self._list_client_projects),
+                self._route("/projects/{project_id}", GET=self._get_project),
                 self._route("/workspaces", GET=self._list_workspaces),
                 self._route("/workspaces/{wid}", GET=self._get_workspace),
                 self._route("/workspaces/{wid}/clients", GET=self._list_workspace_clients),
@@ -145,6 +147,13 @@ class V8:
     def _list_client_projects(self, ask: Ask) -> Answer:
         row, workspace = self._client(ask)
         return self._projects(ask, workspace, row)
+
+    def _get_project(self, ask: Ask) -> Answer:
+        row = self._world.project(wire.read_id(ask.key))
+        workspace = self._world.workspaces[row.workspace_id]
+        if workspace.id not in ask.user.access or not any(rights.visible_projects(ask.user, workspace, [row])):
+            raise _Stop(403, NO_RIGHT)
+        return Answer(200, wire.data(wire.project(row, rates=_rates(ask.user, workspace))))
 
     # Workspaces -------------------------------------------------------------------------------------------
 

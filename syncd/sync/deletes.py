@@ -3,7 +3,7 @@
 Absence is never proof by itself. A live row becomes a tombstone only if all of this holds:
 
 1. The snapshots that lack it were complete (`syncd.toggl.collector` and `complete_verdict` give the reasons why not).
-2. No token that can be trusted still sees it.
+2. No token that can be trusted still sees it, and those that saw it once have missed it as often.
 3. As many complete snapshots agree as `confirmations` says, at least three where the scope has few rows, and the first
    and the last of them are `min_age` apart. What the source itself calls deleted needs no second opinion.
 4. The guard does not object: it holds back more than max(5, `max_share` of the scope), and an emptied scope of more
@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from syncd.plan import Cohort, Deletes, Held, Scope
+from syncd.plan import Cohort, Deletes, Held, Scope, Viewer
 
 Decision = Literal["approve", "reject"]
 
@@ -50,6 +50,7 @@ def plan_deletes(
     seen_by_others: Collection[int],
     rules: DeleteRules,
     decisions: Mapping[str, Decision],
+    unconfirmed: Collection[int] = (),
 ) -> Deletes:
     """What the absences of a scope come to.
 
@@ -59,15 +60,16 @@ def plan_deletes(
         live: ids of the live rows among all that the scope ever showed.
         seen_by_others: ids that some other trusted token sees.
         decisions: hash of a held-back set -> what a person decided about it.
+        unconfirmed: ids that some other trusted token saw, and missed lately, but not often enough.
     """
     needed = max(rules.confirmations, FEW_ROWS_CONFIRMATIONS) if len(live) < FEW_ROWS else rules.confirmations
     missing = [cohort for cohort in scope.absent if _live_ids([cohort], live, seen_by_others)]
     ripe = [cohort for cohort in missing if is_ripe(cohort, needed, rules.min_age)]
     candidates = sorted(_live_ids(missing, live, seen_by_others))
-    confirmed = sorted(_live_ids(ripe, live, seen_by_others))
+    confirmed = sorted(_live_ids(ripe, live, seen_by_others).difference(unconfirmed))
     if not rules.enabled:
         return Deletes(candidates=len(candidates))
-    is_waiting = len(ripe) < len(missing)
+    is_waiting = len(ripe) < len(missing) or not _live_ids(ripe, live, seen_by_others).isdisjoint(unconfirmed)
     reason = objection(len(confirmed), len(live), is_emptied=not scope.ids, max_share=rules.max_share)
     if reason is None:
         return Deletes(confirmed, len(candidates), None, is_waiting)
@@ -81,6 +83,16 @@ def plan_deletes(
 def is_ripe(cohort: Cohort, needed: int, min_age: timedelta) -> bool:
     """Enough complete snapshots, far enough apart, lacked it."""
     return cohort.is_proven or (cohort.count >= needed and cohort.last - cohort.since >= min_age)
+
+
+def unconfirmed_by(viewers: Iterable[Viewer], rules: DeleteRules) -> frozenset[int]:
+    """Ids that other tokens saw later than they missed them often enough: their opinion is still to come.
+
+    A cohort that counts nothing has no opinion: it was hidden from its token while another saw it.
+    """
+    cohorts = [cohort for viewer in viewers for cohort in viewer.absent if cohort.count]
+    unripe = [cohort for cohort in cohorts if not is_ripe(cohort, rules.confirmations, rules.min_age)]
+    return frozenset(id_ for cohort in unripe for id_ in cohort.ids)
 
 
 def objection(candidates: int, live: int, *, is_emptied: bool, max_share: float) -> Literal["shrunk", "emptied"] | None:

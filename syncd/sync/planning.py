@@ -7,7 +7,7 @@ import msgspec
 
 from syncd.plan import Deletes, Diff, Scope, ScopePlan, StoredScope, Viewer, WorkspacePlan
 from syncd.records import Client, Project, R, Resource, Snapshot, Workspace, WorkspaceSnapshot
-from syncd.sync.deletes import Decision, DeleteRules, ScopeName, plan_deletes
+from syncd.sync.deletes import Decision, DeleteRules, ScopeName, plan_deletes, unconfirmed_by
 from syncd.sync.diff import diff, next_regressions
 from syncd.sync.visibility import heirs_of, keep_only, next_scope, owned_by_others, restart
 
@@ -74,7 +74,8 @@ def _plan_absences(name: ScopeName, scope: Scope, stored: StoredScope[R], pullin
     shown = frozenset(scope.ids).union(id_ for cohort in scope.absent for id_ in cohort.ids)
     seen_by_others: frozenset[int] = frozenset().union(*(viewer.ids for viewer in stored.viewers))
     scope = msgspec.structs.replace(scope, absent=restart(scope.absent, seen_by_others, pulling.began_at))
-    deletes = plan_deletes(name, scope, live & shown, seen_by_others, pulling.deletes, pulling.decisions)
+    unconfirmed = unconfirmed_by(stored.viewers, pulling.deletes)
+    deletes = plan_deletes(name, scope, live & shown, seen_by_others, pulling.deletes, pulling.decisions, unconfirmed)
     rest = keep_only(scope.absent, live.difference(deletes.tombstones))
     return msgspec.structs.replace(scope, absent=rest), deletes
 

@@ -11,33 +11,34 @@ begin ─▶ fetch ─▶ digest equal? ─▶ finish            one UPDATE, not
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
-import tenacity
 
 from syncd.clock import Clock
-from syncd.errors import DatabaseError, DatabaseUnavailable, FencedOut, SyncdError, TogglUnavailable, Unforeseen
+from syncd.errors import (
+    DatabaseError,
+    FencedOut,
+    SyncdError,
+    TogglUnavailable,
+    Unforeseen,
+)
 from syncd.failpoints import reach
-from syncd.plan import Culprit, WorkspacePlan
-from syncd.postgres.store import RowRefused, Store
+from syncd.postgres.store import Store
 from syncd.postgres.writer import Begun
-from syncd.records import Reject, Sighting, WorkspaceSnapshot
-from syncd.sync.completeness import doubt_all, without
+from syncd.records import Reject, Sighting
+from syncd.sync.apply import Applier
+from syncd.sync.completeness import doubt_all
 from syncd.sync.consequences import consequence
 from syncd.sync.deletes import DeleteRules
-from syncd.sync.planning import Pulling, plan_workspace
-from syncd.sync.report import PullReport
+from syncd.sync.report import PullReport, database_time
 from syncd.toggl.client import Conversation, Retry, Toggl
 from syncd.toggl.dialect import Dialect, ListingPlan, digest
 
-DATABASE_ATTEMPTS = 5
-DATABASE_BACKOFF_S = 0.1
-DATABASE_BACKOFF_MOST_S = 2.0
 ABANDON_S = 1.0
+"""How long a shutdown waits for the database to take a turn back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Puller:
                 await self.store.abandon(begun)
 
     async def _begin(self, subject: Subject, report: PullReport) -> Begun:
-        async with self._timed(report):
+        with database_time(report, self.clock):
             begun = await self.store.begin(
                 subject.name, timeout=self.rules.pull_timeout, full_every=self.rules.full_every
             )
@@ -135,7 +136,7 @@ class Puller:
         report.full = True
         sighting = self.dialect.decode(fetched)
         del fetched  # the bodies are the largest thing a pull holds
-        rejects = await self._apply_all(begun, sighting, report)
+        rejects = await self._apply_all(begun, sighting, report, conversation)
         await self._finish_changed(begun, report, sighting, rejects, seen)
 
     def _talk(self, subject: Subject, report: PullReport) -> Conversation:
@@ -145,7 +146,14 @@ class Puller:
         report.traffic = conversation.traffic
         return conversation
 
-    async def _apply_all(self, begun: Begun, sighting: Sighting, report: PullReport) -> list[Reject]:
+    def _applier(self, begun: Begun, report: PullReport, conversation: Conversation) -> Applier:
+        return Applier(
+            self.store, begun, self.rules.deletes, conversation, self.dialect, report, self.clock, self.toggl
+        )
+
+    async def _apply_all(
+        self, begun: Begun, sighting: Sighting, report: PullReport, conversation: Conversation
+    ) -> list[Reject]:
         """Apply every workspace; what was put aside, by the dialect or by the database."""
         visible = [snapshot.workspace.id for snapshot in sighting.workspaces]
         before = begun.workspace_ids
@@ -155,72 +163,23 @@ class Puller:
         snapshots = sighting.workspaces
         if report.gained or report.lost:
             snapshots = [doubt_all(snapshot, "workspaces_changed") for snapshot in snapshots]
+        applier = self._applier(begun, report, conversation)
         rejects = list(sighting.rejects)
         for snapshot in snapshots:
-            async with self._timed(report):
-                plan, refused = await self._apply(begun, snapshot, report)
+            plan, refused = await applier.apply(snapshot)
             reach("after_workspace_commit")
             report.add(plan)
             rejects += refused
         if report.lost:
-            async with self._timed(report):
+            with database_time(report, self.clock):
                 await self.store.lose_workspaces(begun, visible)
             reach("after_lost_workspaces")
         return rejects
 
-    async def _apply(
-        self, begun: Begun, snapshot: WorkspaceSnapshot, report: PullReport
-    ) -> tuple[WorkspacePlan, Sequence[Reject]]:
-        """One workspace, in one transaction, tried again while the database stumbles.
-
-        Trying again is safe at any point, also when a commit's answer was lost: what is applied already is found
-        unchanged, and a snapshot confirms an absence once, however often it is applied. A record that its table
-        refuses is put aside, and the rest applied without it.
-        """
-
-        def count(_state: tenacity.RetryCallState) -> None:
-            report.db_retries += 1
-
-        retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(DATABASE_ATTEMPTS),
-            wait=lambda state: self.toggl.jitter.full(
-                min(DATABASE_BACKOFF_MOST_S, DATABASE_BACKOFF_S * 2.0**state.attempt_number)
-            ),
-            retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
-            sleep=self.toggl.sleep,
-            before_sleep=count,
-            reraise=True,
-        )
-        try:
-            return await retrying(self._apply_once, begun, snapshot), []
-        except RowRefused:
-            rest, rejects = without(snapshot, await retrying(self._find_culprits, begun, snapshot))
-            return await retrying(self._apply_once, begun, rest), rejects
-
-    async def _apply_once(self, begun: Begun, snapshot: WorkspaceSnapshot) -> WorkspacePlan:
-        async with self.store.workspace(begun, snapshot.workspace.id) as writer:
-            pulling = Pulling(
-                begun.token, begun.rank, begun.began_at, self.rules.deletes, await writer.read_decisions()
-            )
-            plan = plan_workspace(snapshot, *await writer.read(), pulling)
-            await writer.apply(plan)
-            reach("before_workspace_commit")
-        return plan
-
-    async def _find_culprits(self, begun: Begun, snapshot: WorkspaceSnapshot) -> list[Culprit]:
-        """Which records the database refuses: tried in a transaction that is rolled back."""
-        found: list[Culprit] = []
-        with contextlib.suppress(_RollBack):
-            async with self.store.workspace(begun, snapshot.workspace.id) as writer:
-                pulling = Pulling(begun.token, begun.rank, begun.began_at, self.rules.deletes)
-                found += await writer.find_culprits(plan_workspace(snapshot, *await writer.read(), pulling))
-                raise _RollBack
-        return found
-
     async def _finish_unchanged(self, begun: Begun, report: PullReport) -> None:
         traffic = report.traffic
         reach("before_finish")
-        async with self._timed(report):
+        with database_time(report, self.clock):
             due = await self.store.finish_unchanged(begun, traffic.requests, traffic.quota_remaining)
         self._succeed(begun, report, due)
         report.result = "unchanged"
@@ -238,7 +197,7 @@ class Puller:
         visible = [snapshot.workspace.id for snapshot in sighting.workspaces]
         trusted = seen if report.is_settled and not rejects else None
         traffic = report.traffic
-        async with self._timed(report):
+        with database_time(report, self.clock):
             report.quarantined, report.released = await self.store.quarantine(begun, rejects)
             reach("after_quarantine")
             if written:
@@ -263,21 +222,8 @@ class Puller:
         report.result, report.error, report.reason = "failed", error, outcome.reason
         if begun is None:
             return
-        with contextlib.suppress(DatabaseError):  # then the row says `running` until its time is up, then `late`
-            async with self._timed(report):
-                report.next_due_at = await self.store.finish_failed(
-                    begun, outcome.status, str(error), outcome.action, outcome.hold_s
-                )
-
-    @asynccontextmanager
-    async def _timed(self, report: PullReport) -> AsyncIterator[None]:
-        """Count the time inside to the database."""
-        started = self.clock.monotonic()
-        try:
-            yield
-        finally:
-            report.db_s += self.clock.monotonic() - started
-
-
-class _RollBack(Exception):
-    """Leaves a transaction that was only a try."""
+        # Else the row says `running` until its time is up, then `late`.
+        with contextlib.suppress(DatabaseError), database_time(report, self.clock):
+            report.next_due_at = await self.store.finish_failed(
+                begun, outcome.status, str(error), outcome.action, outcome.hold_s
+            )

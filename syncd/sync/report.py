@@ -1,11 +1,14 @@
 """What one pull came to: the facts of its log line, its metrics and its row in a summary."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
+from syncd.clock import Clock
 from syncd.errors import SyncdError
 from syncd.plan import Held, ScopePlan, WorkspacePlan
 from syncd.toggl.client import Traffic
@@ -111,6 +114,16 @@ class PullReport:
         self.is_settled = self.is_settled and plan.is_settled
         self.notices += notices_of(plan.workspace.id, "client", plan.clients)
         self.notices += notices_of(plan.workspace.id, "project", plan.projects)
+
+
+@contextmanager
+def database_time(report: PullReport, clock: Clock) -> Iterator[None]:
+    """Count the time inside to the database."""
+    started = clock.monotonic()
+    try:
+        yield
+    finally:
+        report.db_s += clock.monotonic() - started
 
 
 def notices_of(workspace_id: int, resource: str, plan: ScopePlan[Any]) -> list[Notice]:

@@ -1,6 +1,6 @@
 """What every API version has in common: requests, answers, and reading them without any I/O.
 
-A dialect is three functions. `listing()` is a generator: it yields batches of requests, is sent their answers in the
+A dialect is a few functions. `listing()` is a generator: it yields batches of requests, is sent their answers in the
 same order, and returns everything it asked for as a `Fetched`. `decode()` turns that into records. Between the two
 lies the digest: equal digests mean equal answers, so nothing needs decoding. `price()` tells the cost of a pull.
 """
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from syncd.errors import ContractChanged, TokenRejected
-from syncd.records import Sighting, Strategy
+from syncd.records import Resource, Sighting, Strategy
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -59,12 +59,15 @@ class Cost(msgspec.Struct, frozen=True):
 class Dialect(NamedTuple):
     """One API version: what to ask, and how to read what came.
 
-    `version` changes when a row is read differently, so that stored digests no longer count.
+    `version` changes when a row is read differently, so that stored digests no longer count. `single` asks for one
+    object by its id; `shows` tells whether the answer has it, alive.
     """
 
     version: str
     listing: "Callable[[ListingPlan], Inquiry[Fetched]]"
     decode: Callable[[Any], Sighting]
+    single: "Callable[[Resource, int], Request]"
+    shows: "Callable[[Answer, int], bool]"
     price: "Callable[[ListingPlan], Inquiry[Cost]]"
 
 

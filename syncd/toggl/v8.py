@@ -17,6 +17,7 @@ from syncd.records import (
     Project,
     R,
     Reject,
+    Resource,
     Sighting,
     Strategy,
     Workspace,
@@ -265,4 +266,29 @@ def _known_workspaces(answer: Answer | None) -> tuple[dict[int, Workspace], list
     return known, [row for row in rows if isinstance(row, Reject)]
 
 
-DIALECT = Dialect("v8.1", listing, decode, price)
+def single(resource: Resource, id_: int) -> Request:
+    """Ask for one client or project."""
+    return Request(f"/api/v8/{resource}s/{id_}")
+
+
+class _Existence(msgspec.Struct):
+    id: Id
+    server_deleted_at: str | None = None
+
+
+class _Single(msgspec.Struct):
+    data: _Existence
+
+
+def shows(answer: Answer, id_: int) -> bool:
+    """Whether an answer has the object asked for, alive. Anything that cannot be read as such says nothing."""
+    if answer.http_status != 200:
+        return False
+    try:
+        found = msgspec.json.decode(repair(answer.body)[0], type=_Single).data
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return found.id == id_ and found.server_deleted_at is None
+
+
+DIALECT = Dialect("v8.1", listing, decode, single, shows, price)

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from syncd.sync.report import PullReport
-from tests.chaos.kit import IS_DEEP, Databases
+from tests.chaos.kit import DATABASE_ATTEMPTS, IS_DEEP, Databases
 from tests.chaos.proxy import Cut, Proxy, When, all_cuts
 from tests.chaos.stages import Stage, staged
 
@@ -76,7 +76,7 @@ def tell(stage: Stage, tally: Counter[str], how: str) -> None:
 
 async def test_i10_a_cut_at_any_message_harms_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is tried once only, so that a cut ends the pull."""
-    monkeypatch.setattr("syncd.sync.pull.DATABASE_ATTEMPTS", 1)
+    monkeypatch.setattr("syncd.sync.apply.DATABASE_ATTEMPTS", 1)
     tally: Counter[str] = Counter()
     for cut in cuts_of(stage, "before", "after"):
         await survive(stage, tally, cut)
@@ -96,7 +96,7 @@ async def test_i10_trying_again_after_a_cut_harms_nothing(stage: Stage) -> None:
 @pytest.mark.parametrize("stage", ["changes"], indirect=True)
 async def test_i10_cuts_during_the_recovery_harm_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pull after a cut is cut, too, and the one after that."""
-    monkeypatch.setattr("syncd.sync.pull.DATABASE_ATTEMPTS", 1)
+    monkeypatch.setattr("syncd.sync.apply.DATABASE_ATTEMPTS", 1)
     dice, tally = Random(20240506), Counter[str]()
     cuts = all_cuts(stage.messages["frontend"], stage.messages["backend"], ("before", "after"))
     for _ in range(300 if IS_DEEP else 10):

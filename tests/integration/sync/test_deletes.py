@@ -1,5 +1,6 @@
 """Deletes, end to end: confirmations, the guard, a person's word, reappearance."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from syncd.postgres.registry import Entry
 from syncd.records import Snapshot, Stored, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.planning import Pulling, plan_workspace
+from syncd.toggl.dialect import basic_auth
 from tests.integration.sync.conftest import Mirror, mirror_of, register
 
 LIVE = "SELECT count(*) FROM toggl.clients_current"
@@ -227,6 +229,39 @@ async def test_an_answer_without_an_end_confirms_nothing(
         report = await mirror.pull()
         assert report.clients.deleted == 0
     assert await mirror.value(LIVE) == 12
+
+
+async def test_a_list_that_lacks_what_the_source_still_shows_proves_nothing(
+    mirror: Mirror, emulator: Emulator, world: World
+) -> None:
+    """Before anything is buried it is asked for by its id; a list that lied is doubted as a whole."""
+    await mirror.pull()
+    hidden, gone = some(world, 2)
+    authorization = {"Authorization": basic_auth(mirror.tokens["t0"])}
+    async with mirror.puller.toggl.session.get(f"{emulator.url}/api/v8/clients", headers=authorization) as response:
+        rows = json.loads(await response.read())
+    lie = json.dumps([row for row in rows if row["id"] not in (hidden, gone)]).encode()
+    world.delete_client(gone)
+    fault = emulator.faults.add(mishaps.status(200, lie), path="/api/v8/clients", times=2)
+    first, second = await mirror.pull(), await mirror.pull()
+    assert fault.fired == 2
+    assert (first.clients.deleted, second.clients.deleted, second.reason) == (0, 0, "contradicted")
+    assert emulator.requests["/api/v8/clients/{client_id}"] == 2
+    last = [await mirror.pull() for _ in range(2)]
+    assert [r.clients.deleted for r in last] == [1, 0]
+    assert await mirror.value("SELECT deleted_at FROM toggl.clients WHERE id = $1", hidden) is None
+
+
+async def test_a_list_that_is_right_costs_one_request_per_tombstone(
+    mirror: Mirror, emulator: Emulator, world: World
+) -> None:
+    """Up to a handful; a mass of them is the guard's business."""
+    await mirror.pull()
+    for id_ in some(world, 3):
+        world.delete_client(id_)
+    reports = [await mirror.pull() for _ in range(2)]
+    assert [r.clients.deleted for r in reports] == [0, 3]
+    assert [r.traffic.requests for r in reports] == [3, 6]
 
 
 async def test_another_account_behind_a_name_misses_nothing(mirror: Mirror, world: World) -> None:

@@ -198,7 +198,7 @@ async def test_a_mistake_of_ours_ends_one_pull(mirror: Mirror, monkeypatch: pyte
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("syncd.sync.pull.plan_workspace", broken)
+    monkeypatch.setattr("syncd.sync.apply.plan_workspace", broken)
     report = await mirror.pull()
     assert (report.result, type(report.error)) == ("failed", Unforeseen)
     assert isinstance(report.error.__cause__ if report.error else None, ZeroDivisionError)

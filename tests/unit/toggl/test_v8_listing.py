@@ -128,6 +128,30 @@ def test_price_tells_the_requests_of_a_pull() -> None:
     assert cost.requests == len(listed)
 
 
+@pytest.mark.parametrize(
+    ("http_status", "body", "is_there"),
+    [
+        (200, b'{"data":{"id":7,"wid":1,"name":"x"}}', True),
+        (200, b'{"data":{"id":8}}', False),
+        (200, b'{"data":{"id":7,"server_deleted_at":"2024-05-01T10:00:00Z"}}', False),
+        (200, b'{"data":null}', False),
+        (200, b"<html>", False),
+        (200, b"[]", False),
+        (404, b'["not found"]', False),
+        (403, b'{"data":{"id":7}}', False),
+    ],
+)
+def test_what_shows_that_an_object_is_there(http_status: int, body: bytes, is_there: bool) -> None:
+    """Only the object itself, alive; everything else says nothing."""
+    assert v8.shows(answer(v8.single("client", 7), body, http_status), 7) is is_there
+
+
+def test_single_objects_have_their_own_paths() -> None:
+    """Of the documented API."""
+    assert v8.single("client", 7).path == "/api/v8/clients/7"
+    assert v8.single("project", 9).path == "/api/v8/projects/9"
+
+
 def test_requests_differ_by_what_they_ask() -> None:
     """They are keys of answers."""
     assert len({v8.WORKSPACES, v8.CLIENTS, v8.client_projects(1), v8.client_projects(2), Request("/x")}) == 5

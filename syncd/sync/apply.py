@@ -1,0 +1,150 @@
+"""One workspace into the mirror: plan on what is stored, apply, and be right about what is gone and what is refused.
+
+read ─▶ plan ─▶ something to bury? ─▶ apply ─▶ commit          one transaction, tried again while
+                     │ yes                 │ a row is refused   the database stumbles
+                     ▼                     ▼
+       ask the source for it by its id   find out which, put it aside, plan without it
+"""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import tenacity
+
+from syncd.clock import Clock
+from syncd.errors import DatabaseUnavailable, TogglError
+from syncd.failpoints import reach
+from syncd.plan import Culprit, WorkspacePlan
+from syncd.postgres.store import RowRefused, Store
+from syncd.postgres.writer import Begun
+from syncd.records import Reject, Resource, WorkspaceSnapshot
+from syncd.sync.completeness import doubt, without
+from syncd.sync.deletes import Decision, DeleteRules
+from syncd.sync.planning import Pulling, plan_workspace
+from syncd.sync.report import PullReport, database_time
+from syncd.toggl.client import Conversation, Toggl
+from syncd.toggl.dialect import Dialect
+
+T = TypeVar("T")
+
+DATABASE_ATTEMPTS = 5
+DATABASE_BACKOFF_S = 0.1
+DATABASE_BACKOFF_MOST_S = 2.0
+
+PROOFS_MOST = 5
+"""Objects of a workspace that are asked for one by one before they are buried; more would cost too many requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """Applies the workspaces of one pull."""
+
+    store: Store
+    begun: Begun
+    rules: DeleteRules
+    conversation: Conversation
+    dialect: Dialect
+    report: PullReport
+    clock: Clock
+    toggl: Toggl
+
+    async def apply(self, snapshot: WorkspaceSnapshot) -> tuple[WorkspacePlan, Sequence[Reject]]:
+        """Apply one workspace, in one transaction; what the database refused of it.
+
+        Before anything is buried, the source is asked for it by its id: if it shows one that its list lacked, the list
+        proves nothing.
+
+        Raises:
+            DatabaseError, FencedOut, InvariantViolated: nothing of this workspace was written, or all of it.
+        """
+        try:
+            return await self._apply_stubbornly(snapshot, is_sure=False)
+        except _NeedsProof as doomed:
+            for resource in await self._find_alive(doomed.objects):
+                snapshot = doubt(snapshot, resource, "contradicted")
+            return await self._apply_stubbornly(snapshot, is_sure=True)
+
+    async def _apply_stubbornly(
+        self, snapshot: WorkspaceSnapshot, *, is_sure: bool
+    ) -> tuple[WorkspacePlan, Sequence[Reject]]:
+        """Try again while the database stumbles, and without the records that it refuses.
+
+        Trying again is safe at any point, also when a commit's answer was lost: what is applied already is found
+        unchanged, and a snapshot confirms an absence once, however often it is applied.
+        """
+        with database_time(self.report, self.clock):
+            try:
+                return await self._retrying(partial(self._apply_once, snapshot, is_sure=is_sure)), []
+            except RowRefused:
+                rest, rejects = without(snapshot, await self._retrying(partial(self._find_culprits, snapshot)))
+                return await self._retrying(partial(self._apply_once, rest, is_sure=True)), rejects
+
+    async def _apply_once(self, snapshot: WorkspaceSnapshot, *, is_sure: bool) -> WorkspacePlan:
+        async with self.store.workspace(self.begun, snapshot.workspace.id) as writer:
+            pulling = self._pulling(await writer.read_decisions())
+            plan = plan_workspace(snapshot, *await writer.read(), pulling)
+            if plan.doomed and not is_sure:
+                raise _NeedsProof(plan.doomed)
+            await writer.apply(plan)
+            reach("before_workspace_commit")
+        return plan
+
+    async def _find_culprits(self, snapshot: WorkspaceSnapshot) -> list[Culprit]:
+        """Which records the database refuses: tried in a transaction that is rolled back."""
+        found: list[Culprit] = []
+        with contextlib.suppress(_RollBack):
+            async with self.store.workspace(self.begun, snapshot.workspace.id) as writer:
+                found += await writer.find_culprits(plan_workspace(snapshot, *await writer.read(), self._pulling({})))
+                raise _RollBack
+        return found
+
+    async def _find_alive(self, objects: Sequence[tuple[Resource, int]]) -> set[Resource]:
+        """Resources of which the source still shows one of these objects. What it does not answer proves nothing."""
+        left = self.conversation.traffic.quota_remaining
+        if len(objects) > PROOFS_MOST or (left is not None and left <= len(objects)):
+            return set()
+        found: set[Resource] = set()
+        for resource, id_ in objects:
+            with contextlib.suppress(TogglError):
+                answer = await self.conversation.send(self.dialect.single(resource, id_))
+                if self.dialect.shows(answer, id_):
+                    found.add(resource)
+        return found
+
+    def _pulling(self, decisions: dict[str, Decision]) -> Pulling:
+        begun = self.begun
+        return Pulling(begun.token, begun.rank, begun.began_at, self.rules, decisions)
+
+    async def _retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        def count(_state: tenacity.RetryCallState) -> None:
+            self.report.db_retries += 1
+
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(DATABASE_ATTEMPTS),
+            wait=self._backoff_s,
+            retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
+            sleep=self.toggl.sleep,
+            before_sleep=count,
+            reraise=True,
+        )
+        return await retrying(attempt)
+
+    def _backoff_s(self, state: tenacity.RetryCallState) -> float:
+        """Full jitter under a doubling ceiling."""
+        ceiling_s = min(DATABASE_BACKOFF_MOST_S, DATABASE_BACKOFF_S * 2.0**state.attempt_number)
+        return self.toggl.jitter.full(ceiling_s)
+
+
+class _NeedsProof(Exception):
+    """The plan buries `objects`, (resource, id), and the source has not been asked for them. Nothing was written."""
+
+    def __init__(self, objects: list[tuple[Resource, int]]) -> None:
+        super().__init__(len(objects))
+        self.objects = objects
+
+
+class _RollBack(Exception):
+    """Leaves a transaction that was only a try."""
