@@ -25,7 +25,7 @@ WHERE token = $1 AND workspace_id = $2 AND resource = $3;
 
 -- name: read_viewers
 -- The other tokens that see resource $3 of workspace $2 and can be trusted to: not removed, not rejected, access kept.
-SELECT s.token, s.is_admin, t.rank, s.ids
+SELECT s.token, s.is_admin, t.rank, s.ids, s.absent
 FROM syncd.scopes s JOIN syncd.tokens t ON t.name = s.token
 WHERE s.workspace_id = $2 AND s.resource = $3 AND s.token <> $1
   AND t.enabled AND t.status <> 'rejected' AND s.lost_at IS NULL;

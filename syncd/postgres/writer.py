@@ -134,7 +134,7 @@ class WorkspaceWriter:
         )
 
 
-def _viewer(token: str, is_admin: bool, rank: int, ids: list[int], absent: Any) -> Viewer:  # noqa: FBT001 - a row
+def _viewer(token: str, is_admin: bool, rank: int, ids: list[int], absent: Any) -> Viewer:
     return Viewer(token, is_admin, rank, frozenset(ids), msgspec.convert(absent, list[Cohort]))
 
 

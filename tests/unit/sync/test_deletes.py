@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from syncd.plan import Cohort, Deletes, Held, Scope
-from syncd.sync.deletes import DeleteRules, ScopeName, objection, plan_deletes, set_hash
+from syncd.plan import Cohort, Deletes, Held, Scope, Viewer
+from syncd.sync.deletes import DeleteRules, ScopeName, objection, plan_deletes, set_hash, unconfirmed_by
 from tests.model import EPOCH
 
 NAME = ScopeName("acme", 7, "client")
@@ -72,6 +73,20 @@ def test_what_the_source_calls_deleted_goes_at_once() -> None:
 def test_what_another_token_sees_stays() -> None:
     """It is not even a candidate; its cohort is ripe, so nothing waits."""
     assert decided(cohort([1, 2]), others=(2,)) == Deletes([1], 1)
+
+
+def test_a_token_that_saw_it_must_have_missed_it_as_often() -> None:
+    """Ours missed it long ago, for it was hidden from us; the other one sees it no longer, but has yet to confirm."""
+    other = Viewer("other", False, 0, frozenset(), [cohort([5], count=1)])
+    everything = frozenset(range(1, 101))
+    scope = Scope(False, "workspace", sorted(everything - {5}), [cohort([5], count=9)])
+
+    def gone(viewer: Viewer) -> Deletes:
+        return plan_deletes(NAME, scope, everything, (), DeleteRules(), {}, unconfirmed_by([viewer], DeleteRules()))
+
+    assert gone(other) == Deletes([], 1, None, is_waiting=True)
+    assert gone(msgspec.structs.replace(other, absent=[cohort([5])])) == Deletes([5], 1)
+    assert gone(msgspec.structs.replace(other, absent=[cohort([5], count=0)])) == Deletes([5], 1)
 
 
 def test_a_tombstone_is_not_buried_twice() -> None:

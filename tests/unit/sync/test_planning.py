@@ -80,6 +80,17 @@ def test_a_row_that_another_token_still_sees_is_not_gone() -> None:
     assert (alone.clients.deletes.tombstones, alone.clients.heirs) == ([3], {})
 
 
+def test_what_another_token_sees_is_not_missed_yet() -> None:
+    """However often it was hidden from us: we count from the day when the other sees it no longer."""
+    scope = Scope(False, "workspace", [1, 2], [Cohort([3], instant(0), instant(9), 9)])
+    rows = [a_client(n) for n in range(1, 30)]
+    hidden = plan([a_client(1), a_client(2)], [], held(*rows, scope=scope, viewers=[viewer(3)])).clients
+    assert hidden.scope.absent == [Cohort([3], ME.began_at, ME.began_at, 0)]
+    assert hidden.is_settled
+    alone = plan([a_client(1), a_client(2)], [], held(*rows, scope=hidden.scope)).clients
+    assert (alone.deletes.tombstones, alone.scope.absent) == ([], [Cohort([3], ME.began_at, ME.began_at, 1)])
+
+
 def test_a_change_of_rights_lets_the_others_look_again() -> None:
     """An admin who no longer is one may have been the owner of all."""
     scope = Scope(True, "workspace", [1])
