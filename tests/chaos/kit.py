@@ -23,7 +23,7 @@ from syncd.emulator.model import World
 from syncd.errors import DatabaseUnavailable
 from syncd.fingerprint import fingerprint_of
 from syncd.postgres.database import Database
-from syncd.postgres.migrate import Connection
+from syncd.postgres.migrate import Connection, migrate
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
@@ -40,6 +40,9 @@ IS_DEEP = os.environ.get("SYNCD_TEST_DEEP") == "1"
 TOKEN = "chaos-token-0123456789"
 EAGER = DeleteRules(confirmations=1, min_age=timedelta(0), max_share=1.0)
 """The weakest protection against deletes that can be configured: the rest must come from the snapshots' verdicts."""
+
+DATABASE_ATTEMPTS = "syncd.sync.apply.DATABASE_ATTEMPTS"
+"""Where it is said how often a workspace is tried while the database stumbles."""
 
 QUICK = aiohttp.ClientTimeout(total=2, sock_connect=1, sock_read=1)
 
@@ -305,10 +308,10 @@ async def sourced(base_url: str, rules_: Rules) -> AsyncIterator[Source]:
 
 
 @asynccontextmanager
-async def pool_of(url: str, size: int = 2) -> AsyncIterator[Database | None]:
+async def pool_of(url: str, connect_timeout_s: float = 10.0) -> AsyncIterator[Database | None]:
     """A database with a pool of its own, cut off at the end; None if it cannot be reached."""
     try:
-        pool = await open_pool(url, size=size, connect_timeout_s=10)
+        pool = await open_pool(url, size=2, connect_timeout_s=connect_timeout_s)
     except DatabaseUnavailable:
         yield None
         return
@@ -316,6 +319,12 @@ async def pool_of(url: str, size: int = 2) -> AsyncIterator[Database | None]:
         yield Database(pool, "the test's database")
     finally:
         pool.terminate()
+
+
+async def migrated(url: str) -> None:
+    """Give an empty database the schema."""
+    async with looking_at(url) as connection:
+        await migrate(connection)
 
 
 async def register(url: str, tokens: dict[str, str] | None = None) -> None:

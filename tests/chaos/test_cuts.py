@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from random import Random
 
 import pytest
+import pytest_asyncio
 
 from syncd.sync.report import PullReport
 from tests.chaos.kit import DATABASE_ATTEMPTS, IS_DEEP, Databases
@@ -18,10 +19,10 @@ from tests.chaos.stages import Stage, staged
 SAMPLE = {"first": 4, "changes": 14, "unchanged": 4}
 """Cuts of each scenario where not all are made; those around commits come on top."""
 
-pytestmark = pytest.mark.timeout(1800 if IS_DEEP else 120)
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1800 if IS_DEEP else 120)]
 
 
-@pytest.fixture(params=SAMPLE)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=SAMPLE)
 async def stage(request: pytest.FixtureRequest, databases: Databases, migrated_template: str) -> AsyncIterator[Stage]:
     async with staged(request.param, databases, migrated_template) as stage:
         yield stage
@@ -76,7 +77,7 @@ def tell(stage: Stage, tally: Counter[str], how: str) -> None:
 
 async def test_i10_a_cut_at_any_message_harms_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is tried once only, so that a cut ends the pull."""
-    monkeypatch.setattr("syncd.sync.apply.DATABASE_ATTEMPTS", 1)
+    monkeypatch.setattr(DATABASE_ATTEMPTS, 1)
     tally: Counter[str] = Counter()
     for cut in cuts_of(stage, "before", "after"):
         await survive(stage, tally, cut)
@@ -96,7 +97,7 @@ async def test_i10_trying_again_after_a_cut_harms_nothing(stage: Stage) -> None:
 @pytest.mark.parametrize("stage", ["changes"], indirect=True)
 async def test_i10_cuts_during_the_recovery_harm_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pull after a cut is cut, too, and the one after that."""
-    monkeypatch.setattr("syncd.sync.apply.DATABASE_ATTEMPTS", 1)
+    monkeypatch.setattr(DATABASE_ATTEMPTS, 1)
     dice, tally = Random(20240506), Counter[str]()
     cuts = all_cuts(stage.messages["frontend"], stage.messages["backend"], ("before", "after"))
     for _ in range(300 if IS_DEEP else 10):

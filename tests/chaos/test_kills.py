@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from syncd import failpoints
 from tests.chaos.kit import IS_DEEP, TOKEN, Databases, configured, looking_at
 from tests.chaos.stages import Name, Stage, staged
 from tests.processes import Syncd
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 TWICE = ("before_workspace_commit", "after_workspace_commit")
 """Places that a pull reaches once per workspace."""
@@ -34,7 +35,9 @@ def syncd(tmp_path: Path) -> Syncd:
     return Syncd(tmp_path, secrets=(TOKEN,))
 
 
-@pytest.fixture(params=PLACES if IS_DEEP else [name for name in PLACES if name != "unchanged"])
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=PLACES if IS_DEEP else [name for name in PLACES if name != "unchanged"]
+)
 async def stage(request: pytest.FixtureRequest, databases: Databases, migrated_template: str) -> AsyncIterator[Stage]:
     async with staged(request.param, databases, migrated_template) as stage:
         yield stage
@@ -60,6 +63,6 @@ async def test_i10_a_kill_at_any_place_harms_nothing(stage: Stage, syncd: Syncd)
     print(f"\n{stage.name} pull: {len(PLACES[stage.name])} kills at named places")
 
 
-def test_every_place_is_killed_at() -> None:
+async def test_every_place_is_killed_at() -> None:
     """A new one must be put into a scenario that reaches it."""
     assert {place for places in PLACES.values() for place, _ in places} == set(failpoints.PLACES)

@@ -36,7 +36,7 @@ from tests.processes import Process, Syncd
 KILLS = int(os.environ.get("SYNCD_TEST_KILLS", "8"))
 SEED = int(os.environ.get("SYNCD_TEST_SEED", "1"))
 
-pytestmark = pytest.mark.timeout(60 + 5 * KILLS)
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60 + 5 * KILLS)]
 
 ROWS = 15
 """Clients, and projects, of each workspace at the beginning: enough that one complete snapshot proves an absence."""
