@@ -27,3 +27,6 @@ SET LOCAL lock_timeout = '2s';
 
 -- name: record_migration
 INSERT INTO syncd.migrations (version, name, checksum) VALUES ($1, $2, $3);
+
+-- name: versions
+SELECT (SELECT max(version) FROM syncd.migrations) AS schema, current_setting('server_version') AS server;

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.setup import for_a_person, open_reporter, run_async, settings_of
 from syncd.clock import Clock
 from syncd.service.checking import check_all
 
@@ -19,7 +19,7 @@ from syncd.service.checking import check_all
 @click.pass_context
 def command(context: click.Context, offline: bool, as_json: bool) -> None:
     """Is all well? Exit 0 if so, 1 if a token or the schema is not, 3 if the database is not."""
-    settings, clock = settings_of(context), Clock()
+    settings, clock = for_a_person(settings_of(context), sys.stderr), Clock()
     reporter = open_reporter(settings, sys.stderr, clock)
     findings = run_async(reporter, check_all(settings, reporter, clock, offline=offline))
     if as_json:

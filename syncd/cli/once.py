@@ -5,7 +5,7 @@ import sys
 import click
 from rich.console import Console
 
-from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.setup import for_a_person, open_reporter, run_async, settings_of
 from syncd.cli.tables import pulling, pulls_json, pulls_summary, result_console
 from syncd.clock import Clock
 from syncd.service.once import pull_once, select
@@ -18,7 +18,7 @@ from syncd.service.once import pull_once, select
 @click.pass_context
 def command(context: click.Context, names: tuple[str, ...], full: bool, as_json: bool) -> None:
     """Pull every token once; exit 1 if one is not fresh afterwards."""
-    settings, clock = settings_of(context), Clock()
+    settings, clock = for_a_person(settings_of(context), sys.stderr), Clock()
     chosen = select(settings, names)
     with pulling(Console(stderr=True), len(chosen)) as advance:
         # Only now: while the bar is on, it has put something over stderr that makes way for other lines.

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -34,6 +35,13 @@ def open_reporter(settings: Settings, stream: TextIO, clock: Clock) -> Reporter:
     if settings.database.url is not None:
         reporter.log.redactor.add_url(settings.database.url.get_secret_value())
     return reporter
+
+
+def for_a_person(settings: Settings, stream: TextIO) -> Settings:
+    """The same, but on a terminal only warnings and worse, unless another level is set: the result says the rest."""
+    if settings.log.level != "info" or not stream.isatty():
+        return settings
+    return replace(settings, log=settings.log.model_copy(update={"level": "warning"}))
 
 
 def ask(context: click.Context, question: Callable[[Settings, Log], Coroutine[Any, Any, T]]) -> T:

@@ -6,7 +6,7 @@ import sys
 import click
 import msgspec
 
-from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.setup import for_a_person, open_reporter, run_async, settings_of
 from syncd.cli.tables import drift_table, plain, result_console
 from syncd.clock import Clock
 from syncd.service.once import select
@@ -21,7 +21,7 @@ from syncd.toggl.dialect import Cost
 @click.pass_context
 def command(context: click.Context, names: tuple[str, ...], repair: bool, as_json: bool) -> None:
     """Read the source anew and compare it with the mirror; writes nothing but with --repair. Exit 1 on drift."""
-    settings, clock = settings_of(context), Clock()
+    settings, clock = for_a_person(settings_of(context), sys.stderr), Clock()
     chosen = select(settings, names)
     reporter = open_reporter(settings, sys.stderr, clock)
     total = [0, 0]

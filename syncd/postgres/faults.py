@@ -1,5 +1,6 @@
 """What an error of the driver means: wait, act, or a bug. One sentence, without password and without rows."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ READ_ONLY = "25006"
 _WAIT = ("08", "53", "57", "25P03", READ_ONLY, "40", "55P03")
 """SQLSTATE prefixes that pass: connection, resources, shutdown and statement time-out, idle time-out, replica,
 serialisation, lock."""
+
+_BROKEN = re.compile(r"clos|lost|released|in progress|Transaction|connection|pool", re.IGNORECASE)
 
 _ACT = {
     "28": "the server refuses this user or password; mend [database] url",
@@ -53,8 +56,11 @@ def translate(error: BaseException, where: str) -> DatabaseError | None:
 def _transport_reason(error: BaseException) -> str | None:
     # asyncpg's own: the connection is closed, is closing, was reset; or, where the server ended an idle session and its
     # last word came between two statements, "cannot switch to state …; another operation is in progress".
-    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
+    # Its other interface errors (a wrong number of arguments, say) are mistakes of ours.
+    if isinstance(error, asyncpg.InternalClientError):
         return "the connection broke"
+    if isinstance(error, asyncpg.InterfaceError):
+        return "the connection broke" if _BROKEN.search(str(error)) else None
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, OSError):

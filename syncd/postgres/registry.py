@@ -70,6 +70,11 @@ class Registry:
         (row,) = await self._fetch("health")
         return dict(row)
 
+    async def versions(self) -> tuple[int, str]:
+        """Of the schema, and of PostgreSQL."""
+        ((schema, server),) = await self._fetch("versions")
+        return schema, server
+
     async def held_deletes(self) -> list[dict[str, Any]]:
         """Deletions that wait for a person: hash, token, workspace_id, resource, ids, live, reason, since."""
         return [dict(row) for row in await self._fetch("held_deletes")]

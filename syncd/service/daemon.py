@@ -16,7 +16,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from syncd.clock import Clock
 from syncd.config import Settings
-from syncd.errors import DatabaseError
+from syncd.errors import DatabaseError, SyncdError
+from syncd.postgres.registry import Registry
 from syncd.service import housekeeping
 from syncd.service.database import database_url
 from syncd.service.dispatcher import LocalDispatcher
@@ -44,6 +45,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._signal: signal.Signals | None = None
         self._database_away = False
+        self._registry: Registry | None = None
 
     def stop(self, number: signal.Signals | None = None) -> None:
         """Finish what is at work and leave. A second signal means: now, whatever is open is rolled back."""
@@ -58,31 +60,43 @@ class Daemon:
 
         Raises:
             DatabaseUnusable: a person must act first.
-            OSError: [service] listen cannot be had.
+            ConfigError: [service] listen cannot be had.
         """
         started = self._clock.monotonic()
-        in_flight = 0
-        async with self._signals(), AsyncExitStack() as stack:
+        in_flight, failure = 0, None
+        async with self._signals():
             self._log_start()
+            try:
+                in_flight = await self._open_and_serve()
+            except SyncdError as error:
+                failure = error
+                raise
+            finally:
+                duration = round((self._clock.monotonic() - started) * 1e9)
+                code = failure.exit_code if failure else 0
+                self._log.emit(
+                    events.STOP_FINISH,
+                    {"event.duration": duration, "syncd.in_flight": in_flight, "syncd.exit_code": code},
+                    level="fatal" if failure else None,
+                    error=failure,
+                )
+
+    async def _open_and_serve(self) -> int:
+        """From the first wait to the last; how many pulls had to be rolled back."""
+        listen, metrics = self._settings.service.listen, self._reporter.metrics
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(serve_pages(listen, lambda: self._registry, metrics))
             opening = asyncio.create_task(self._open(stack))
             stopping = asyncio.create_task(self._stop.wait())
             await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             if opening.done():
-                in_flight = await self._serve(*opening.result())
-            else:  # told to stop while the database was still away
-                self._log_stop(in_flight)
-                opening.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await opening
-        self._log.emit(
-            events.STOP_FINISH,
-            {
-                "event.duration": round((self._clock.monotonic() - started) * 1e9),
-                "syncd.in_flight": in_flight,
-                "syncd.exit_code": 0,
-            },
-        )
+                return await self._serve(*opening.result())
+            self._log_stop(0)  # told to stop while the database was still away
+            opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await opening
+            return 0
 
     def _log_start(self) -> None:
         settings = self._settings
@@ -94,6 +108,18 @@ class Daemon:
                 "syncd.token_count": len(settings.tokens),
                 "syncd.interval_seconds": settings.sync.interval.total_seconds(),
                 "syncd.python_version": sys.version.split()[0],
+            },
+        )
+
+    async def _log_ready(self, runtime: Runtime) -> None:
+        schema, server = await runtime.registry.versions()
+        self._log.emit(
+            events.READY,
+            {
+                "syncd.token_count": len(runtime.subjects),
+                "syncd.schema_version": schema,
+                "syncd.server_version": server,
+                "server.address": runtime.database.where,
             },
         )
 
@@ -113,11 +139,9 @@ class Daemon:
         leader = Leader(url, runtime.database.where)
         dispatcher = LocalDispatcher(runtime, self._settings.sync.max_concurrent_pulls)
         heartbeat = Heartbeat(runtime, self._reporter, self._clock)
-        async with (
-            serve_pages(self._settings.service.listen, runtime.registry, self._reporter.metrics),
-            self._ticking(runtime),
-        ):
-            self._log.emit(events.READY, {"syncd.token_count": len(runtime.subjects)})
+        self._registry = runtime.registry
+        async with self._ticking(runtime):
+            await self._log_ready(runtime)
             beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
             turning = asyncio.create_task(self._turn_for_ever(leader, dispatcher))
             stopping = asyncio.create_task(self._stop.wait())

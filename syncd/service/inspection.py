@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from syncd.config import Settings
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, DatabaseUnusable
 from syncd.postgres.migrate import migrate, pending
 from syncd.postgres.registry import Registry
 from syncd.postgres.sql import Migration
@@ -20,11 +20,14 @@ REJECTION_VALID_FOR = timedelta(days=365)
 
 @asynccontextmanager
 async def open_registry(settings: Settings, log: Log) -> AsyncIterator[Registry]:
-    """The token table and what hangs on it. Raises DatabaseError."""
+    """The token table and what hangs on it; the schema is left as it is. Raises DatabaseError."""
     async with (
         database_url(settings, exclusive=False) as url,
-        open_database(settings, url, log, patient=False) as database,
+        open_database(settings, url, log, patient=False, schema=False) as database,
     ):
+        async with database.connection() as connection:
+            if await pending(connection):
+                raise DatabaseUnusable(f"PostgreSQL at {database.where}: the schema is behind: run `syncd migrate`")
         yield Registry(database)
 
 

@@ -13,8 +13,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serve_pages(listen: tuple[str, int] | None, registry: Registry, metrics: Metrics) -> AsyncIterator[None]:
-    """Serve as long as the block.
+async def serve_pages(
+    listen: tuple[str, int] | None, registry: Callable[[], Registry | None], metrics: Metrics
+) -> AsyncIterator[None]:
+    """Serve as long as the block. `registry` gives None while the database has not come yet.
 
     Raises:
         ConfigError: the address is taken or not ours.
@@ -36,7 +38,7 @@ async def serve_pages(listen: tuple[str, int] | None, registry: Registry, metric
         await runner.cleanup()
 
 
-def _app(registry: Registry, metrics: Metrics) -> web.Application:
+def _app(registry: Callable[[], Registry | None], metrics: Metrics) -> web.Application:
     app = web.Application()
     app.router.add_get("/livez", _live)
     app.router.add_get("/readyz", _ready(registry))
@@ -49,14 +51,17 @@ async def _live(_request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
-def _ready(registry: Registry) -> Handler:
+def _ready(registry: Callable[[], Registry | None]) -> Handler:
     async def ready(_request: web.Request) -> web.Response:
-        """The database answers."""
+        """The database is there, with our schema, and answers."""
+        known = registry()
         try:
-            await registry.health()
+            if known is not None:
+                await known.health()
+                return web.Response(text="ok\n")
         except DatabaseError:
-            return web.Response(status=503, text="the database does not answer\n")
-        return web.Response(text="ok\n")
+            pass
+        return web.Response(status=503, text="the database does not answer\n")
 
     return ready
 

@@ -312,9 +312,9 @@ STOP_FINISH = _define(
     "syncd.stop.finish",
     "info",
     "stopped[ with exit code {syncd.exit_code}]",
-    "the last line of a process",
+    "the last line of a process; fatal, with the reason, if it could not go on",
     "deploy marker; a start without it was a crash",
-    ("syncd.exit_code", "syncd.in_flight", "event.duration"),
+    ("syncd.exit_code", "syncd.in_flight", "event.duration", *ERROR),
 )
 LOG_FOREIGN = _define(
     "syncd.log.foreign",

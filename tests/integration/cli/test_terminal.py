@@ -53,7 +53,7 @@ def _read_all(terminal: int) -> str:
 
 async def test_progress_bar_makes_way_for_lines(configured: Syncd) -> None:
     """No line of the log runs into the bar, and at the end the bar is gone."""
-    configured.configure(tokens={"acme": CANARY_TOKEN, "globex": "canary-7f3b9-wrong"})
+    configured.configure(tokens={"acme": CANARY_TOKEN, "globex": "canary-7f3b9-wrong"}, log={"level": "debug"})
     exit_code, lines = await on_terminal(configured, "once")
     assert exit_code == 1
     logged = [line for line in lines if re.match(r"\d\d:\d\d:\d\d (info|error) ", line)]
