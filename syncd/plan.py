@@ -37,8 +37,9 @@ class Diff(msgspec.Struct, Generic[R], frozen=True):
 class Cohort(msgspec.Struct, frozen=True):
     """Ids that went missing from a scope together, ascending.
 
-    `count` complete snapshots lacked them, the first began at `since`, the last at `last`; 0 while another token sees
-    them. `is_proven`: the source itself called them deleted.
+    `count` complete snapshots lacked them, the first began at `since`, the last at `last`; 0 if another token saw
+    them since. `is_proven`: the source itself called them deleted. `is_hidden`: the token lists in a way now that may
+    not show them, so that lacking them means nothing until it lists otherwise.
     """
 
     ids: list[int]
@@ -46,6 +47,7 @@ class Cohort(msgspec.Struct, frozen=True):
     last: datetime
     count: int
     is_proven: bool = False
+    is_hidden: bool = False
 
 
 class Regression(msgspec.Struct, frozen=True):
@@ -74,7 +76,8 @@ class Scope(msgspec.Struct, frozen=True):
 class Viewer(msgspec.Struct, frozen=True):
     """Another token that sees the same workspace and can be trusted to.
 
-    `rank`: best first. `ids` that it saw last; `absent`: those that it saw once and then lacked.
+    `rank`: best first. `ids` that it saw last, which was in a pull that began at `seen_at`; `absent`: those that it saw
+    once and then lacked.
     """
 
     token: str
@@ -82,6 +85,7 @@ class Viewer(msgspec.Struct, frozen=True):
     rank: int
     ids: frozenset[int]
     absent: list[Cohort] = []
+    seen_at: datetime | None = None
 
 
 class StoredScope(msgspec.Struct, Generic[R], frozen=True):
@@ -133,8 +137,11 @@ class ScopePlan(msgspec.Struct, Generic[R], frozen=True):
 
     @property
     def is_settled(self) -> bool:
-        """The same answers again would change nothing: the digest may stand for them."""
-        return not self.incomplete and not self.deletes.is_waiting and not self.scope.regressions
+        """The same answers again would change nothing: the digest may stand for them.
+
+        A stale record does: it may count as restored one day, and as reappeared at once if it is a tombstone's.
+        """
+        return not self.incomplete and not self.deletes.is_waiting and not self.diff.stale
 
 
 class WorkspacePlan(msgspec.Struct, frozen=True):

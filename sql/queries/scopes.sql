@@ -25,7 +25,9 @@ WHERE token = $1 AND workspace_id = $2 AND resource = $3;
 
 -- name: read_viewers
 -- The other tokens that see resource $3 of workspace $2 and can be trusted to: not removed, not rejected, access kept.
-SELECT s.token, s.is_admin, t.rank, s.ids, s.absent
+-- `seen_at`: when its last look at all of it began; an unchanged pull is such a look too.
+SELECT s.token, s.is_admin, t.rank, s.ids, s.absent,
+       CASE WHEN cardinality(s.incomplete) = 0 THEN greatest(t.last_success_at, s.seen_at) ELSE s.complete_at END AS seen_at
 FROM syncd.scopes s JOIN syncd.tokens t ON t.name = s.token
 WHERE s.workspace_id = $2 AND s.resource = $3 AND s.token <> $1
   AND t.enabled AND t.status <> 'rejected' AND s.lost_at IS NULL;

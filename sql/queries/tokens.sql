@@ -57,7 +57,8 @@ WHERE mine.token = ANY ($1) AND other.token <> ALL ($1);
 UPDATE syncd.tokens t
 SET pull_id = nextval('syncd.pull_ids'), last_attempt_at = clock_timestamp(), running_until = now() + $2
 WHERE name = $1
-RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures, t.rank, t.compare_no, t.workspace_ids,
+RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures,
+    t.status = 'rejected' AS is_rejected, t.rank, t.compare_no, t.workspace_ids,
     coalesce(t.last_full_at <= now() - $3::interval, true) AS full_due,
     (SELECT jsonb_object_agg(s.workspace_id, s.strategy) FROM syncd.scopes s
      WHERE s.token = t.name AND s.resource = 'project' AND s.strategy = 'client') AS strategies;
@@ -104,12 +105,15 @@ RETURNING next_due_at;
 
 -- name: finish_failed
 -- Pull $2 of token $1 failed: $3 status, $4 error, $5 what a person should do (or NULL), $6 no request before this
--- many seconds from now (or NULL). Rows stay as they are. A rejected token owns no row, so when it recovers it compares.
+-- many seconds from now (or NULL). Rows stay as they are. A rejected token owns no row, so when it recovers it compares;
+-- it stays rejected until it succeeds, whatever else befalls it.
 UPDATE syncd.tokens
-SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END, running_until = NULL, failures = failures + 1, last_error = $4, action_required = $5,
+SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END, running_until = NULL, failures = failures + 1,
+    last_error = $4, action_required = CASE WHEN status = 'rejected' AND $5::text IS NULL THEN action_required ELSE $5::text END,
     not_before = now() + make_interval(secs => $6::float8),
     next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
-    status_since = CASE WHEN status = $3 THEN status_since ELSE now() END, status = $3
+    status_since = CASE WHEN status IN ($3, 'rejected') THEN status_since ELSE now() END,
+    status = CASE WHEN status = 'rejected' THEN status ELSE $3 END
 WHERE name = $1 AND pull_id = $2
 RETURNING next_due_at;
 

@@ -122,7 +122,7 @@ class Store:
         A rejected token owns nothing any more: those who share its workspaces must look again.
         """
         due = await self._finish("finish_failed", begun, status, error, action, hold_s)
-        if status == "rejected" and begun.failures == 0:
+        if status == "rejected" and not begun.is_rejected:
             async with self._database.connection() as connection:
                 await connection.execute(queries()["compare_sharers"], [begun.token])
         return due

@@ -15,9 +15,9 @@ from syncd.records import Client, Project, R, Resource, Strategy
 class Begun(msgspec.Struct, frozen=True):
     """A pull that has the fence. `began_at` by the database's clock; `digest` of the last complete pull, or None.
 
-    `failures` in a row so far. `full_due`: compare everything, whatever the digest says. `strategies`: workspace ->
-    remembered project strategy. `workspace_ids` that the token saw last, None before its first pull. `compare_no`: a
-    later one means that somebody asked for a comparison since.
+    `failures` in a row so far; `is_rejected`: the API refused the token last. `full_due`: compare everything, whatever
+    the digest says. `strategies`: workspace -> remembered project strategy. `workspace_ids` that the token saw last,
+    None before its first pull. `compare_no`: a later one means that somebody asked for a comparison since.
     """
 
     token: str
@@ -32,6 +32,7 @@ class Begun(msgspec.Struct, frozen=True):
     compare_no: int
     workspace_ids: list[int] | None
     strategies: dict[int, Strategy]
+    is_rejected: bool = False
 
 
 class WorkspaceWriter:
@@ -109,7 +110,7 @@ class WorkspaceWriter:
         return StoredScope(
             rows=rows,
             scope=None if scope is None else _scope(dict(scope)),
-            viewers=[_viewer(**viewer) for viewer in viewers],
+            viewers=[_viewer(dict(viewer)) for viewer in viewers],
         )
 
     async def _write_scope(self, resource: Resource, plan: ScopePlan[Any]) -> None:
@@ -134,8 +135,9 @@ class WorkspaceWriter:
         )
 
 
-def _viewer(token: str, is_admin: bool, rank: int, ids: list[int], absent: Any) -> Viewer:
-    return Viewer(token, is_admin, rank, frozenset(ids), msgspec.convert(absent, list[Cohort]))
+def _viewer(row: dict[str, Any]) -> Viewer:
+    absent = msgspec.convert(row["absent"], list[Cohort])
+    return Viewer(row["token"], row["is_admin"], row["rank"], frozenset(row["ids"]), absent, row["seen_at"])
 
 
 def _scope(row: dict[str, Any]) -> Scope:

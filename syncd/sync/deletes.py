@@ -63,7 +63,9 @@ def plan_deletes(
         unconfirmed: ids that some other trusted token saw, and missed lately, but not often enough.
     """
     needed = max(rules.confirmations, FEW_ROWS_CONFIRMATIONS) if len(live) < FEW_ROWS else rules.confirmations
-    missing = [cohort for cohort in scope.absent if _live_ids([cohort], live, seen_by_others)]
+    telling = [cohort for cohort in scope.absent if not cohort.is_hidden]
+    # What another token saw before it went missing here counts all the same: that one has only not looked since.
+    missing = [cohort for cohort in telling if _live_ids([cohort], live, () if cohort.count else seen_by_others)]
     ripe = [cohort for cohort in missing if is_ripe(cohort, needed, rules.min_age)]
     candidates = sorted(_live_ids(missing, live, seen_by_others))
     confirmed = sorted(_live_ids(ripe, live, seen_by_others).difference(unconfirmed))

@@ -73,7 +73,7 @@ def _plan_absences(name: ScopeName, scope: Scope, stored: StoredScope[R], pullin
     live = frozenset(id_ for id_, row in stored.rows.items() if row.record is not None and row.deleted_at is None)
     shown = frozenset(scope.ids).union(id_ for cohort in scope.absent for id_ in cohort.ids)
     seen_by_others: frozenset[int] = frozenset().union(*(viewer.ids for viewer in stored.viewers))
-    scope = msgspec.structs.replace(scope, absent=restart(scope.absent, seen_by_others, pulling.began_at))
+    scope = msgspec.structs.replace(scope, absent=restart(scope.absent, stored.viewers, pulling.began_at))
     unconfirmed = unconfirmed_by(stored.viewers, pulling.deletes)
     deletes = plan_deletes(name, scope, live & shown, seen_by_others, pulling.deletes, pulling.decisions, unconfirmed)
     rest = keep_only(scope.absent, live.difference(deletes.tombstones))

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from syncd.plan import Cohort, Regression, Scope, Viewer
 from syncd.records import Snapshot
 
@@ -21,7 +23,8 @@ def next_scope(scope: Scope | None, snapshot: Snapshot[Any], began_at: datetime,
     A complete snapshot confirms what was missing before and begins a cohort for what is missing now. An incomplete one
     adds to what is visible, takes nothing away and confirms nothing. The same pull confirms once, however often it is
     applied (a commit's answer may be lost, and the transaction tried again). After a change of strategy the first
-    complete snapshot only sets a new baseline: the other way of listing may never have shown those rows.
+    complete snapshot only sets a new baseline, for the other way of listing may not show what is missing: see
+    `_rebased`.
     """
     seen = frozenset(snapshot.records)
     gone = _cohort(snapshot.gone - seen, began_at, is_proven=True)
@@ -31,30 +34,54 @@ def next_scope(scope: Scope | None, snapshot: Snapshot[Any], began_at: datetime,
         ids = seen.union(scope.ids)
         return Scope(is_admin, scope.strategy, sorted(ids), _without(scope.absent, ids))
     if scope.strategy != snapshot.strategy:
-        return Scope(is_admin, snapshot.strategy, sorted(seen), gone)
+        return Scope(is_admin, snapshot.strategy, sorted(seen), _rebased(scope, snapshot, began_at) + gone)
     confirmed = [_confirmed(cohort, began_at) for cohort in _without(_without(scope.absent, seen), snapshot.gone)]
     missing = _cohort(frozenset(scope.ids) - seen - snapshot.gone, began_at, is_proven=False)
     return Scope(is_admin, snapshot.strategy, sorted(seen), confirmed + missing + gone)
 
 
+def _rebased(scope: Scope, snapshot: Snapshot[Any], began_at: datetime) -> list[Cohort]:
+    """What the first complete snapshot of another strategy lacks, with nothing counted against it yet.
+
+    The listing by workspace shows all that the one by client does, so its next snapshots count. The one by client may
+    hide what the other showed: those rows wait, hidden, until the token lists by workspace again. Without a strategy
+    another account is behind the token, which can miss nothing that the old one saw.
+    """
+    if not scope.strategy:
+        return []
+    here = snapshot.gone.union(snapshot.records)
+    proven = _without((cohort for cohort in scope.absent if cohort.is_proven), here)
+    known = frozenset(scope.ids).union(*(cohort.ids for cohort in scope.absent if not cohort.is_proven))
+    missing = sorted(known - here)
+    is_hidden = snapshot.strategy == "client"
+    return proven + ([Cohort(missing, began_at, began_at, 0, is_hidden=is_hidden)] if missing else [])
+
+
 def _confirmed(cohort: Cohort, began_at: datetime) -> Cohort:
     """The cohort after one more complete snapshot lacked it."""
-    if cohort.last == began_at and cohort.count:
+    if cohort.is_hidden or (cohort.last == began_at and cohort.count):
         return cohort
     since = cohort.since if cohort.count else began_at
     return Cohort(cohort.ids, since, began_at, cohort.count + 1, cohort.is_proven)
 
 
-def restart(cohorts: Iterable[Cohort], ids: frozenset[int], began_at: datetime) -> list[Cohort]:
-    """The cohorts, with nothing counted yet against `ids`, which another token still sees.
+def restart(cohorts: Iterable[Cohort], viewers: Sequence[Viewer], began_at: datetime) -> list[Cohort]:
+    """The cohorts, with nothing counted yet against ids that another token saw while this one missed them.
 
-    What was absent for this token while another saw it, was hidden from this token: no evidence for the day when the
-    other stops seeing it too.
+    Such rows are hidden from this token: no evidence for the day when the other stops seeing them too. A viewer that
+    has not looked since they went missing says nothing yet.
     """
-    proven = [cohort for cohort in cohorts if cohort.is_proven]
-    open_ = [cohort for cohort in cohorts if not cohort.is_proven]
-    seen = sorted(ids.intersection(id_ for cohort in open_ for id_ in cohort.ids))
-    return proven + _without(open_, ids) + ([Cohort(seen, began_at, began_at, 0)] if seen else [])
+    kept: list[Cohort] = []
+    hidden: set[int] = set()
+    for cohort in cohorts:
+        if cohort.is_proven or cohort.is_hidden:
+            kept.append(cohort)
+            continue
+        later = [viewer.ids for viewer in viewers if viewer.seen_at is not None and viewer.seen_at > cohort.since]
+        seen = frozenset().union(*later).intersection(cohort.ids)
+        hidden |= seen
+        kept += _without([cohort], seen)
+    return kept + ([Cohort(sorted(hidden), began_at, began_at, 0)] if hidden else [])
 
 
 def owned_by_others(is_admin: bool, rank: int, viewers: Iterable[Viewer]) -> frozenset[int]:
@@ -75,10 +102,7 @@ def _cohort(ids: frozenset[int], began_at: datetime, *, is_proven: bool) -> list
 
 def _without(cohorts: Iterable[Cohort], ids: frozenset[int]) -> list[Cohort]:
     """The cohorts less `ids`; empty ones vanish."""
-    rest = [
-        Cohort([id_ for id_ in cohort.ids if id_ not in ids], cohort.since, cohort.last, cohort.count, cohort.is_proven)
-        for cohort in cohorts
-    ]
+    rest = [msgspec.structs.replace(cohort, ids=[id_ for id_ in cohort.ids if id_ not in ids]) for cohort in cohorts]
     return [cohort for cohort in rest if cohort.ids]
 
 

@@ -1,6 +1,6 @@
 """From a workspace's snapshot to the plan of one transaction."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -34,8 +34,10 @@ def plan(
     return plan_workspace(seen(clients, projects, **more), client_rows or held(), held(), ME)
 
 
-def viewer(*ids: int, token: str = "other", rank: int = 0, is_admin: bool = False) -> Viewer:
-    return Viewer(token, is_admin, rank, frozenset(ids))
+def viewer(
+    *ids: int, token: str = "other", rank: int = 0, is_admin: bool = False, seen_at: datetime | None = None
+) -> Viewer:
+    return Viewer(token, is_admin, rank, frozenset(ids), [], seen_at)
 
 
 def test_an_unseen_parent_becomes_a_stub() -> None:
@@ -84,11 +86,22 @@ def test_what_another_token_sees_is_not_missed_yet() -> None:
     """However often it was hidden from us: we count from the day when the other sees it no longer."""
     scope = Scope(False, "workspace", [1, 2], [Cohort([3], instant(0), instant(9), 9)])
     rows = [a_client(n) for n in range(1, 30)]
-    hidden = plan([a_client(1), a_client(2)], [], held(*rows, scope=scope, viewers=[viewer(3)])).clients
+    hidden = plan(
+        [a_client(1), a_client(2)], [], held(*rows, scope=scope, viewers=[viewer(3, seen_at=instant(5))])
+    ).clients
     assert hidden.scope.absent == [Cohort([3], ME.began_at, ME.began_at, 0)]
     assert hidden.is_settled
     alone = plan([a_client(1), a_client(2)], [], held(*rows, scope=hidden.scope)).clients
     assert (alone.deletes.tombstones, alone.scope.absent) == ([], [Cohort([3], ME.began_at, ME.began_at, 1)])
+
+
+def test_what_another_token_saw_before_we_missed_it_counts() -> None:
+    """It has only not looked since: two tokens need no more rounds than one."""
+    scope = Scope(False, "workspace", [1, 2], [Cohort([3], instant(5), instant(5), 1)])
+    rows = [a_client(n) for n in range(1, 30)]
+    made = plan([a_client(1), a_client(2)], [], held(*rows, scope=scope, viewers=[viewer(3, seen_at=instant(4))]))
+    assert made.clients.scope.absent == [Cohort([3], instant(5), ME.began_at, 2)]
+    assert made.clients.deletes.tombstones == []
 
 
 def test_a_change_of_rights_lets_the_others_look_again() -> None:

@@ -48,10 +48,26 @@ def test_an_incomplete_snapshot_takes_nothing_away_and_confirms_nothing() -> Non
     assert after(before, snapshot(2, 3, 4, incomplete=("rejects",))) == scope_of([1, 2, 3, 4], Cohort([5], T1, T1, 1))
 
 
-def test_another_strategy_sets_a_new_baseline() -> None:
-    """By client one cannot see projects without client: they are not absent, they were never to be seen."""
+def test_a_listing_that_hides_rows_says_nothing_about_them() -> None:
+    """By client one cannot see projects without client: they are not absent, but not forgotten either."""
     before = scope_of([1, 2], Cohort([3], T1, T1, 1))
-    assert after(before, snapshot(1, strategy="client")) == Scope(False, "client", [1])
+    hidden = Cohort([2, 3], T2, T2, 0, is_hidden=True)
+    once = after(before, snapshot(1, strategy="client"), T2)
+    assert once == Scope(False, "client", [1], [hidden])
+    assert after(once, snapshot(1, strategy="client"), T3) == once
+
+
+def test_a_listing_that_shows_more_counts_from_its_second_snapshot() -> None:
+    """What an account that lists by client again missed meanwhile, or had hidden from it, is missed from now on."""
+    before = Scope(False, "client", [1, 2], [Cohort([3], T1, T1, 0, is_hidden=True), Cohort([4], T1, T1, 2)])
+    once = after(before, snapshot(1, 5), T2)
+    assert once == scope_of([1, 5], Cohort([2, 3, 4], T2, T2, 0))
+    assert after(once, snapshot(1, 5), T3) == scope_of([1, 5], Cohort([2, 3, 4], T3, T3, 1))
+
+
+def test_another_account_cannot_miss_what_the_old_one_saw() -> None:
+    """Its scopes were rebased: they have no strategy."""
+    assert after(Scope(False, "", [1, 2]), snapshot(1)) == scope_of([1])
 
 
 def test_an_incomplete_snapshot_does_not_change_the_strategy() -> None:
