@@ -44,6 +44,9 @@ EAGER = DeleteRules(confirmations=1, min_age=timedelta(0), max_share=1.0)
 DATABASE_ATTEMPTS = "syncd.sync.apply.DATABASE_ATTEMPTS"
 """Where it is said how often a workspace is tried while the database stumbles."""
 
+PROOFS_MOST = "syncd.sync.apply.PROOFS_MOST"
+"""For how many objects the source is asked, one by one, before they are buried."""
+
 QUICK = aiohttp.ClientTimeout(total=2, sock_connect=1, sock_read=1)
 
 
