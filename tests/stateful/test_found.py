@@ -1,0 +1,100 @@
+"""Sequences that the machine found, or nearly did: each once left the mirror wrong."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from tests.postgres_fixture import Cluster
+from tests.stateful.machine import MirrorMachine
+
+NOBODY = ["none", "none", "none"]
+
+
+class Play(MirrorMachine):
+    """A machine that is told what to do."""
+
+    def start(self, **rights: list[str]) -> None:
+        """Rights in the three workspaces, of the tokens named; the others have none."""
+        everybody = dict.fromkeys(("t0", "t1", "t2"), NOBODY) | rights
+        self.begin(rights=everybody, projects="auto", min_age=timedelta(0), confirmations=2)
+
+    def project(self, workspace_id: int, *, nth: int = 0, loose: bool = False) -> int:
+        """The `pick` of the nth public project of a workspace, with a client or without."""
+        rows = sorted(key for key in self.source.rows if key[0] == "project")
+        fitting = [p.id for p in self.world.projects_of(workspace_id)
+                   if not p.is_private and (p.client_id is None) == loose]  # fmt: skip
+        return rows.index(("project", fitting[nth]))
+
+    def pull_once(self, token: str, *, full: bool = False) -> None:
+        self.pull(token=token, full=full, times=1)
+
+
+@pytest.fixture
+def play(cluster: Cluster, migrated_template: str) -> Iterator[Play]:
+    """What is played must end well: see `MirrorMachine.quiesce`."""
+    Play.cluster, Play.template = cluster, migrated_template
+    play = Play()
+    yield play
+    play.teardown()
+
+
+def test_a_row_deleted_before_its_token_lists_by_workspace(play: Play) -> None:
+    """A member becomes an admin and lists another way: what it missed meanwhile stays missed."""
+    play.start(t0=["member", "member", "none"])
+    play.pull_once("t0")
+    play.change_right(token="t0", workspace_id=2, right="admin")
+    play.delete(pick=play.project(2), kind="project")
+    play.pull_once("t0", full=True)
+
+
+def test_a_row_deleted_while_its_token_lists_by_client(play: Play) -> None:
+    """An admin is a member for a while: what its way of listing hid, it must miss again afterwards."""
+    play.start(t0=["admin", "admin", "none"])
+    play.pull_once("t0")
+    play.change_right(token="t0", workspace_id=1, right="member")
+    play.pull_once("t0")
+    play.delete(pick=play.project(1, loose=True), kind="project")
+    play.pull_once("t0")
+    play.change_right(token="t0", workspace_id=1, right="admin")
+    play.pull_once("t0", full=True)
+
+
+def test_what_a_listing_hides_is_not_gone(play: Play) -> None:
+    """A member cannot see the projects without client that it saw as an admin: that proves nothing."""
+    play.start(t0=["admin", "admin", "none"])
+    play.pull_once("t0")
+    live = len(play.before.live())
+    play.change_right(token="t0", workspace_id=1, right="member")
+    for _ in range(5):
+        play.time_passes(what="an hour")
+        play.pull_once("t0", full=True)
+    assert len(play.before.live()) == live
+
+
+def test_the_owner_is_rejected_after_another_failure(play: Play) -> None:
+    """Those who share its rows must look again, whatever it failed of before."""
+    play.start(t0=["admin", "none", "none"], t1=["member", "none", "none"])
+    play.pull_each(order=["t0", "t1", "t2"], times=3)
+    play.pull_through_a_fault(token="t0", kind="status 503", place="workspaces", lasts=True, pulls=1)
+    play.revoke_or_give_back(token="t0", revoked=True)
+    play.pull_once("t0")
+    play.pull_once("t1")
+
+
+def test_a_row_reappears_while_it_is_being_buried(play: Play) -> None:
+    """A pull that began before the burial must not raise the row, and must not hide from the next pull that it is
+    there."""
+    play.start(t0=["admin", "none", "none"], t1=["member", "none", "none"])
+    play.pull_each(order=["t0", "t1", "t2"], times=2)
+    pick = play.project(1)
+    play.delete(pick=pick, kind="project")
+    play.pull_once("t0")
+    play.pull_once("t1")
+    play.pull_once("t1")
+    play.hold(token="t1", place="all answers", full=False)
+    play.bring_back(pick=0, kind="same row")
+    play.edit_project(pick=pick, kind="hide", tick=False)
+    play.hold(token="t0", place="all answers", full=False)
+    play.release(pick=0)
+    play.release(pick=0)
