@@ -35,7 +35,11 @@ WHERE s.workspace_id = $2 AND s.resource = $3 AND s.token <> $1
 -- name: write_scope
 -- $1 token, $2 workspace, $3 resource, $4 is_admin, $5 strategy, $6 ids, $7 absent, $8 regressions, $9 incomplete,
 -- $10 held ids (NULL: none), $11 hash, $12 reason, $13 live rows, $14 began_at, $15 pull.
--- Equal ids keep their old datum, so that a long array stays where it is stored.
+-- Equal ids keep their old datum, so that a long array stays where it is stored. Rows and scopes run ahead of the digest
+-- now: until the pull is finished it stands for nothing, for a pull that ends here must not have it trusted.
+WITH forgotten AS (
+    UPDATE syncd.tokens SET digest = NULL WHERE name = $1 AND digest IS NOT NULL
+)
 INSERT INTO syncd.scopes AS s (token, workspace_id, resource, is_admin, strategy, ids, absent, regressions, incomplete,
                                held_ids, held_hash, held_reason, held_live, held_since, seen_at, complete_at, pull_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[], $10::bigint[], $11::text, $12, $13,

@@ -53,12 +53,16 @@ WHERE mine.token = ANY ($1) AND other.token <> ALL ($1);
 
 -- name: begin_pull
 -- Raise the fence of token $1 for at most $2 (interval) and tell what the pull needs to know.
--- `strategies`: workspace id -> strategy of its project scope, where it is not the workspace listing.
+-- `strategies`: workspace id -> strategy of its project scope, where it is not the workspace listing. `workspace_ids`:
+-- those of the last finished pull, and those of which a pull that was not finished has left a scope.
 UPDATE syncd.tokens t
 SET pull_id = nextval('syncd.pull_ids'), last_attempt_at = clock_timestamp(), running_until = now() + $2
 WHERE name = $1
 RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures,
-    t.status = 'rejected' AS is_rejected, t.rank, t.compare_no, t.workspace_ids,
+    t.status = 'rejected' AS is_rejected, t.rank, t.compare_no,
+    (SELECT coalesce(array_agg(DISTINCT seen.id), t.workspace_ids)
+     FROM (SELECT unnest(t.workspace_ids) AS id UNION ALL
+           SELECT s.workspace_id FROM syncd.scopes s WHERE s.token = t.name AND s.lost_at IS NULL) seen) AS workspace_ids,
     coalesce(t.last_full_at <= now() - $3::interval, true) AS full_due,
     (SELECT jsonb_object_agg(s.workspace_id, s.strategy) FROM syncd.scopes s
      WHERE s.token = t.name AND s.resource = 'project' AND s.strategy = 'client') AS strategies;
@@ -116,6 +120,10 @@ SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END, running_until 
     status = CASE WHEN status = 'rejected' THEN status ELSE $3 END
 WHERE name = $1 AND pull_id = $2
 RETURNING next_due_at;
+
+-- name: hold_token
+-- The source asked token $1 to be silent for $2 seconds from now.
+UPDATE syncd.tokens SET not_before = greatest(not_before, now() + make_interval(secs => $2::float8)) WHERE name = $1;
 
 -- name: abandon_pull
 -- Pull $2 of token $1 was interrupted (shutdown): due again at once, nothing held against it.

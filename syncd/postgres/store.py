@@ -127,6 +127,11 @@ class Store:
                 await connection.execute(queries()["compare_sharers"], [begun.token])
         return due
 
+    async def hold(self, token: str, seconds: float) -> None:
+        """Send nothing for this token for so long, whatever becomes of its pull."""
+        async with self._database.connection() as connection:
+            await connection.execute(queries()["hold_token"], token, seconds)
+
     async def abandon(self, begun: Begun) -> None:
         """The pull was interrupted by a shutdown: nothing is held against the token."""
         async with self._database.connection() as connection:

@@ -89,6 +89,11 @@ class Toggl:
         pacer = self._pacers.setdefault(name, Pacer(self.requests_per_second))
         return Conversation(self, pacer, basic_auth(token), on_retry)
 
+    def held_s(self, name: str) -> float:
+        """For how many more seconds the source wants no request of the token called `name`; 0.0 if it does not care."""
+        pacer = self._pacers.get(name)
+        return 0.0 if pacer is None else pacer.held_s(self.clock.monotonic())
+
 
 class Conversation:
     """Requests of one token during one pull. The token lives in the header only."""

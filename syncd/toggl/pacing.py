@@ -26,6 +26,10 @@ class Pacer:
         self._free_at = max(self._free_at, instant)
         self._held_until = max(self._held_until, instant)
 
+    def held_s(self, now: float) -> float:
+        """What is left of the longest hold, 0.0 if nothing is."""
+        return max(0.0, self._held_until - now)
+
     def is_held(self, slot: float) -> bool:
         """Whether a slot that was taken earlier lies in a hold that came since, and another must be taken."""
         return slot < self._held_until - 1e-6

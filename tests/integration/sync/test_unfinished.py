@@ -1,0 +1,71 @@
+"""What a pull leaves behind that did not come to its end, or not alone."""
+
+import asyncio
+from datetime import timedelta
+
+from syncd.emulator import mishaps
+from syncd.emulator.server import Emulator
+from syncd.postgres.writer import Begun
+from syncd.records import Snapshot, Workspace, WorkspaceSnapshot
+from syncd.sync.deletes import DeleteRules
+from syncd.sync.planning import Pulling, plan_workspace
+from tests.integration.sync.conftest import Mirror
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+async def leave_unfinished(mirror: Mirror, workspace_id: int) -> Begun:
+    """A pull that saw an empty workspace, committed that, and died."""
+    begun = await mirror.store.begin("t0", timeout=HOUR, full_every=DAY)
+    snapshot = WorkspaceSnapshot(Workspace(workspace_id, "Seen"), Snapshot("workspace", {}), Snapshot("workspace", {}))
+    async with mirror.store.workspace(begun, workspace_id) as writer:
+        pulling = Pulling("t0", 0, begun.began_at, DeleteRules())
+        await writer.apply(plan_workspace(snapshot, *await writer.read(), pulling))
+    return begun
+
+
+async def test_a_digest_does_not_outlive_what_was_written_after_it(mirror: Mirror) -> None:
+    """The source shows again what it showed before the pull that died: that is news to the mirror."""
+    await mirror.pull()
+    assert (await mirror.pull()).full is False
+    await leave_unfinished(mirror, 777)
+    assert await mirror.value("SELECT sum(cardinality(ids)) FROM syncd.scopes") == 0
+    report = await mirror.pull()
+    assert (report.result, report.full) == ("unchanged", True)
+    assert await mirror.value("SELECT sum(cardinality(ids)) FROM syncd.scopes") == 4
+    assert (await mirror.pull()).full is False
+
+
+async def test_a_workspace_that_only_an_unfinished_pull_saw_can_be_lost(mirror: Mirror) -> None:
+    """Or its token would be taken to see its rows for ever."""
+    await mirror.pull()
+    await leave_unfinished(mirror, 999)
+    report = await mirror.pull()
+    assert (report.gained, report.lost) == ([], [999])
+    assert await mirror.rows("SELECT DISTINCT workspace_id FROM syncd.scopes WHERE lost_at IS NOT NULL") == [(999,)]
+
+
+async def test_a_hold_outlives_an_interrupted_pull(mirror: Mirror, emulator: Emulator) -> None:
+    """It waits out a Retry-After when the shutdown comes; the next process must know."""
+    entered = asyncio.Event()
+
+    async def wait(_seconds: float) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    emulator.faults.add(mishaps.status(429, headers={"Retry-After": "50"}), times=1)
+    mirror.puller.toggl.sleep = wait
+    pull = asyncio.create_task(mirror.pull())
+    await entered.wait()
+    pull.cancel()
+    await asyncio.gather(pull, return_exceptions=True)
+    assert 30 < (await mirror.registry.held(["t0"]))["t0"] <= 50
+
+
+async def test_a_hold_outlives_a_pull_that_went_well(mirror: Mirror) -> None:
+    """A refused request that the pull could do without binds the next process too."""
+    await mirror.pull()
+    toggl = mirror.puller.toggl
+    toggl._pacers["t0"].hold_until(toggl.clock.monotonic() + 600)
+    assert (await mirror.pull()).result == "unchanged"
+    assert 500 < (await mirror.registry.held(["t0"]))["t0"] <= 600
