@@ -65,7 +65,7 @@ class Proxy:
         self._armed: deque[Cut] = deque()
         self._target = urlsplit(url)
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     def arm(self, *cuts: Cut) -> None:
         """Make these cuts, one after the other; counting begins anew."""
@@ -92,7 +92,7 @@ class Proxy:
         return urlunsplit(self._target._replace(netloc=f"{user}@{host}:{port}"))
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         return self
 
     async def __aexit__(
@@ -100,35 +100,35 @@ class Proxy:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        for connection in list(self._connections):
-            connection.cancel()
+        await asyncio.sleep(0)  # what is being accepted gets its task
+        for task, to_client in self._connections.items():
+            task.cancel()
+            to_client.close()
         await asyncio.gather(*self._connections, return_exceptions=True)
         await self._server.wait_closed()
 
+    def _accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        self._connections[asyncio.create_task(self._serve(client, to_client))] = to_client
+
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
         try:
             server, to_server = await asyncio.open_connection(self._target.hostname, self._target.port)
-            tls_asked: deque[bool] = deque()
-            pumps = [
-                asyncio.create_task(self._pump("frontend", client, to_server, tls_asked)),
-                asyncio.create_task(self._pump("backend", server, to_client, tls_asked)),
-            ]
-            try:
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for pump in pumps:
-                    pump.cancel()
-                await asyncio.gather(*pumps, return_exceptions=True)
-                to_server.close()  # what was written still goes out: the server gets the last message whole
-                to_client.close()
-        except (asyncio.CancelledError, OSError):
-            pass
-        finally:
+        except OSError:
             to_client.close()
-            self._connections.discard(task)
+            return
+        tls_asked: deque[bool] = deque()
+        pumps = [
+            asyncio.create_task(self._pump("frontend", client, to_server, tls_asked)),
+            asyncio.create_task(self._pump("backend", server, to_client, tls_asked)),
+        ]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            to_server.close()  # what was written still goes out: the server gets the last message whole
+            to_client.close()
+            await asyncio.gather(*pumps, return_exceptions=True)
 
     async def _pump(
         self, side: Side, source: asyncio.StreamReader, target: asyncio.StreamWriter, tls_asked: deque[bool]

@@ -62,7 +62,9 @@ async def judge(stage: Stage, tally: Counter[str], url: str, cut: Cut, report: P
     if report is not None and report.is_fresh:
         assert is_noted, f"a success that is not noted: {cut}"
         tally["pulls that mended themselves"] += 1
-    elif is_noted:
+    elif report is not None:
+        assert report.reason == "database", f"the cut is taken for something else: {cut}: {report.error!r}"
+    if is_noted and (report is None or not report.is_fresh):
         tally["noted, though the client saw an error"] += 1
     if stage.name != "unchanged":
         assert done >= believed, f"what was reported as applied is not there: {cut}"

@@ -100,13 +100,14 @@ async def set_for_all(audit: Connection, setting: str) -> None:
     await audit.execute(f'ALTER DATABASE "{await audit.fetchval("SELECT current_database()")}" {setting}')
 
 
-async def end_sessions(audit: Connection) -> None:
-    """End all other sessions in this database, and wait until they are gone."""
+async def end_sessions(audit: Connection, puller: Puller) -> None:
+    """End all other sessions in this database, and wait until they are gone and the puller's pool knows."""
     others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     await audit.fetch(f"SELECT pg_terminate_backend(pid) {others}")
 
     async def are_gone() -> bool:
-        return not await audit.fetchval(f"SELECT count(*) {others}")
+        is_known = puller.store._database.pool.get_idle_size() == 0
+        return is_known and not await audit.fetchval(f"SELECT count(*) {others}")
 
     await eventually(are_gone)
 
@@ -275,7 +276,7 @@ async def test_a_lock_that_is_not_released_in_time(
         assert report.db_retries == 1
         assert await stage.done(url, setting) == (0, False)
         await set_for_all(audit, f"RESET {setting}")
-        await end_sessions(audit)
+        await end_sessions(audit, puller)
         assert (await puller.pull(T0)).result == "changed"
     await stage.assert_done(url)
 
@@ -303,7 +304,7 @@ async def test_a_server_that_turns_read_only(stage: Stage, url: str, audit: Conn
     """25006, as after a failover: the pool gives up its connections, so that the next pull finds the new primary."""
     async with puller_of(stage, url) as puller:
         await set_for_all(audit, "SET default_transaction_read_only = on")
-        await end_sessions(audit)
+        await end_sessions(audit, puller)
         assert_failed(await puller.pull(T0), DatabaseUnavailable, "25006")
         await audit.execute("SET default_transaction_read_only = off")
         await set_for_all(audit, "RESET default_transaction_read_only")
@@ -330,7 +331,7 @@ async def test_a_server_without_room(stage: Stage, writer_url: str, audit: Conne
     role = urlsplit(writer_url).username
     async with puller_of(stage, writer_url) as puller:
         await audit.execute(f"ALTER ROLE {role} CONNECTION LIMIT 0")
-        await end_sessions(audit)
+        await end_sessions(audit, puller)
         assert_failed(await puller.pull(T0), DatabaseUnavailable, "53300")
         await audit.execute(f"ALTER ROLE {role} CONNECTION LIMIT -1")
         assert (await puller.pull(T0)).result == "changed"
