@@ -49,7 +49,7 @@ EXPECTED = (
     *(f"result: {result}" for result in ("unchanged", "changed", "partial")),
     *(f"result: {error}" for error in ("FencedOut", "TokenRejected", "RateLimited", "TogglUnavailable")),
     *("result: ContractChanged", "result: QuotaExhausted", "fenced out"),
-    *(f"a row {fate}" for fate in ("was written", "was buried", "reappeared", "is frozen at the end")),
+    *(f"a row {fate}" for fate in ("was written", "was buried", "reappeared", "was restored", "is frozen at the end")),
     *("a stub was filled", "an approved deletion was carried out", "end"),
 )
 """What a deep run must have seen."""

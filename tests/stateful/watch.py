@@ -19,6 +19,7 @@ DAY = timedelta(days=1)
 FEW_ROWS = 10
 ALWAYS_ALLOWED = 5
 MAX_SHARE = 0.2
+RESTORED_AFTER = 3
 QUIET_ROUNDS = 8
 """Pulls of each token after which a quiet source must be mirrored: the confirmations of a delete, of a restore, and
 what a change of rights costs before them."""
@@ -149,6 +150,10 @@ class Watch(SourceRules):
                 self.did("a row reappeared")
                 assert turn.report.began_at is not None
                 assert turn.report.began_at > old.deleted_at, f"{key}: raised from the dead by an old answer"
+            if old is not None and old.is_live and row.state[-1] < old.state[-1]:
+                self.did("a row was restored")
+                _, count = self.eye[turn.token].steady.get(key, (row.state, 0))
+                assert count >= RESTORED_AFTER, f"{key} went back to {row.state} after {count} pulls"
             self.did("a stub was filled" if old is not None and old.is_stub else "a row was written")
         for key in buried:
             self.check_burial(turn, key, before)
