@@ -14,6 +14,7 @@ import msgspec
 
 from syncd.errors import ContractChanged, TokenRejected
 from syncd.records import Resource, Sighting, Strategy
+from syncd.toggl.salvage import split_rows
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -111,7 +112,7 @@ def raw_rows(answer: Answer, body: bytes) -> list[msgspec.Raw]:
 
     Raises:
         TokenRejected: 401 or 403.
-        ContractChanged: any other status, not JSON, broken JSON, or not a list.
+        ContractChanged: any other status, not JSON, not a list, or one that is broken elsewhere than within its rows.
     """
     where = answer.request.path
     if answer.http_status in (401, 403):
@@ -124,8 +125,11 @@ def raw_rows(answer: Answer, body: bytes) -> list[msgspec.Raw]:
         return _ROWS.decode(body) or []
     except msgspec.ValidationError:
         raise ContractChanged(f"{where}: not a list", http_status=200) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ContractChanged(f"{where}: broken JSON, {len(body)} bytes", http_status=200) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        rows = None if isinstance(error, RecursionError) else split_rows(body)
+        if rows is None:
+            raise ContractChanged(f"{where}: broken JSON, {len(body)} bytes", http_status=200) from None
+        return [msgspec.Raw(row) for row in rows]
 
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw] | None)

@@ -4,9 +4,9 @@
 |-------------|-------------------------------------|----------------------|-------------------------------------|
 | stored      | as it came                          | go on                |                                     |
 | sanitised   | without what cannot be stored       | go on                | `_sanitized` in its `extra`         |
-| quarantined | put aside, the row stays as it was  | frozen               | a reason; released when it is mended |
+| quarantined | put aside, the row stays as it was  | frozen               | a reason; released when mended       |
 | doubted     | stored                              | frozen               | the list contradicts itself         |
-| unreadable  | none of the answer is used          | frozen: no pull      | the body is no JSON at all          |
+| unreadable  | none of the answer is used          | frozen: no pull      | nobody can say where a record ends  |
 
 Deletes are as eager as they can be configured, and each oddity lasts for more pulls than a delete needs.
 """
@@ -122,8 +122,8 @@ ODD: dict[str, Odd] = {
     "a rate that is the text NaN": aside("amount_out_of_range", hrate="NaN"),
     "a rate that is the text Infinity": aside("amount_out_of_range", hrate="Infinity"),
     "a rate that is true": aside("malformed", hrate=True),
-    "a rate that is NaN": Odd(row(hrate=b"NaN"), "unreadable"),
-    "a rate that is Infinity": Odd(row(hrate=b"-Infinity"), "unreadable"),
+    "a rate that is NaN": aside("unreadable", hrate=b"NaN", freezes_all=True),
+    "a rate that is Infinity": aside("unreadable", hrate=b"-Infinity", freezes_all=True),
     # Ids ----------------------------------------------------------------------------------------------------
     "id 0": aside("malformed", id=0),
     "a negative id": aside("malformed", id=-5),
@@ -161,6 +161,9 @@ ODD: dict[str, Odd] = {
     "a list": Odd(b"[]", "quarantined", "malformed", freezes_all=True),
     "null": Odd(b"null", "quarantined", "malformed", freezes_all=True),
     "an empty record": Odd(b"{}", "quarantined", "malformed", freezes_all=True),
+    "half a record": Odd(row()[:-1], "unreadable"),
+    "a record and a half": Odd(row() + row()[:9], "unreadable"),
+    "a name without an end": Odd(row(name=b'"Victim'), "unreadable"),
     # Twice --------------------------------------------------------------------------------------------------
     "twice the same": Odd(row() + b"," + row(), "stored", shows=("name", "Victim")),
     "twice, and they differ": Odd(row(name="One") + b"," + row(name="Two"), "doubted", "duplicates"),
