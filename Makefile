@@ -25,8 +25,9 @@ test: $(VENV)/.dev ## all tests: no network, no account, no database server need
 chaos-kills: $(VENV)/.dev ## kill `syncd once` at random moments, then compare (KILLS=100 SEED=1)
 	SYNCD_TEST_KILLS=$(KILLS) SYNCD_TEST_SEED=$(SEED) $(PYTHON) -m pytest -n 0 -s tests/chaos/test_random_kills.py $(ARGS)
 
-test-deep: $(VENV)/.dev ## the state machine at length: EXAMPLES=1000 of 50 steps, SEED=1
+test-deep: $(VENV)/.dev ## the state machine at length (EXAMPLES=1000 of 50 steps, SEED=1), every cut, every fault at every place
 	SYNCD_DEEP=$(EXAMPLES) SYNCD_SEED=$(SEED) $(PYTHON) -m pytest -n 2 --dist worksteal tests/stateful $(ARGS)
+	SYNCD_TEST_DEEP=1 $(PYTHON) -m pytest -n 2 -rP tests/chaos $(ARGS)
 
 lint: $(VENV)/.dev ## format, style, types, import walls, schemas of the deployment files
 	$(BIN)/ruff format --check .
