@@ -63,7 +63,7 @@ class Applier:
         try:
             return await self._apply_stubbornly(snapshot, is_sure=False)
         except _NeedsProof as doomed:
-            for resource in await self._find_alive(doomed.objects):
+            for resource in await self._find_alive(_listable(doomed.objects, snapshot)):
                 snapshot = doubt(snapshot, resource, "contradicted")
             return await self._apply_stubbornly(snapshot, is_sure=True)
 
@@ -136,6 +136,12 @@ class Applier:
         """Full jitter under a doubling ceiling."""
         ceiling_s = min(DATABASE_BACKOFF_MOST_S, DATABASE_BACKOFF_S * 2.0**state.attempt_number)
         return self.toggl.jitter.full(ceiling_s)
+
+
+def _listable(objects: list[tuple[Resource, int]], snapshot: WorkspaceSnapshot) -> list[tuple[Resource, int]]:
+    """Those that the list would hold if they were there: listed by client, a project that left its client is not."""
+    by_client = snapshot.projects.strategy == "client"
+    return [(resource, id_) for resource, id_ in objects if not (by_client and resource == "project")]
 
 
 class _NeedsProof(Exception):

@@ -59,7 +59,7 @@ def _rebased(scope: Scope, snapshot: Snapshot[Any], began_at: datetime) -> list[
 
 def _confirmed(cohort: Cohort, began_at: datetime) -> Cohort:
     """The cohort after one more complete snapshot lacked it."""
-    if cohort.is_hidden or (cohort.last == began_at and cohort.count):
+    if cohort.is_hidden or cohort.last == began_at:
         return cohort
     since = cohort.since if cohort.count else began_at
     return Cohort(cohort.ids, since, began_at, cohort.count + 1, cohort.is_proven)
@@ -69,7 +69,9 @@ def restart(cohorts: Iterable[Cohort], viewers: Sequence[Viewer], began_at: date
     """The cohorts, with nothing counted yet against ids that another token saw while this one missed them.
 
     Such rows are hidden from this token: no evidence for the day when the other stops seeing them too. A viewer that
-    has not looked since they went missing says nothing yet.
+    has not looked since they went missing says nothing yet. One that started over since did so because somebody saw
+    them, who need not see them any more. Ids against which nothing is counted stay so for as long as somebody sees
+    them: `cohorts` are those before this pull, which then counts against none that it started over.
     """
     kept: list[Cohort] = []
     hidden: set[int] = set()
@@ -78,7 +80,13 @@ def restart(cohorts: Iterable[Cohort], viewers: Sequence[Viewer], began_at: date
             kept.append(cohort)
             continue
         later = [viewer.ids for viewer in viewers if viewer.seen_at is not None and viewer.seen_at > cohort.since]
-        seen = frozenset().union(*later).intersection(cohort.ids)
+        begun_anew = [
+            other.ids
+            for viewer in viewers
+            for other in viewer.absent
+            if cohort.count and not other.count and not other.is_hidden and other.since > cohort.since
+        ]
+        seen = frozenset().union(*later, *begun_anew).intersection(cohort.ids)
         hidden |= seen
         kept += _without([cohort], seen)
     return kept + ([Cohort(sorted(hidden), began_at, began_at, 0)] if hidden else [])

@@ -252,6 +252,20 @@ async def test_a_list_that_lacks_what_the_source_still_shows_proves_nothing(
     assert await mirror.value("SELECT deleted_at FROM toggl.clients WHERE id = $1", hidden) is None
 
 
+async def test_listed_by_client_a_project_that_left_its_client_is_absent(
+    database: Database, session: aiohttp.ClientSession, emulator: Emulator, world: World
+) -> None:
+    """It is still there, which contradicts nothing: such a list never holds it."""
+    rules = DeleteRules(min_age=timedelta(0))
+    mirror = await mirror_of(database, session, emulator.url, dict(world.tokens), deletes=rules, projects="client")
+    await mirror.pull()
+    left = min(id_ for id_, project in world.projects.items() if project.client_id is not None)
+    world.update_project(left, client_id=None)
+    reports = [await mirror.pull() for _ in range(3)]
+    assert [(r.projects.deleted, r.reason) for r in reports] == [(0, ""), (1, ""), (0, "")]
+    assert emulator.requests["/api/v8/projects/{project_id}"] == 0
+
+
 async def test_a_list_that_is_right_costs_one_request_per_tombstone(
     mirror: Mirror, emulator: Emulator, world: World
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from syncd.plan import Cohort, Scope, Viewer
 from syncd.records import Snapshot
-from syncd.sync.visibility import heirs_of, next_scope, owned_by_others
+from syncd.sync.visibility import heirs_of, next_scope, owned_by_others, restart
 from tests.model import a_client, instant
 
 T1, T2, T3 = instant(1), instant(2), instant(3)
@@ -80,6 +80,19 @@ def test_what_the_source_calls_deleted_needs_no_second_opinion() -> None:
     """Also if it was never seen alive."""
     found = after(scope_of([1, 2]), snapshot(1, gone=frozenset({2, 9})))
     assert found == scope_of([1], Cohort([2, 9], T3, T3, 1, is_proven=True))
+
+
+def test_a_viewer_that_started_over_tells_that_somebody_saw_it() -> None:
+    """Though neither it nor anybody else does now. One from which a listing hides it tells nothing."""
+    ours = Cohort([5], T1, T1, 1)
+
+    def restarted(other: Cohort) -> list[Cohort]:
+        return restart([ours], [Viewer("a", False, 0, frozenset(), [other], T3)], T3)
+
+    assert restarted(Cohort([5], T2, T2, 0)) == [Cohort([5], T3, T3, 0)]
+    assert restarted(Cohort([5], T2, T2, 1)) == [ours]
+    assert restarted(Cohort([5], T1, T1, 0)) == [ours]
+    assert restarted(Cohort([5], T2, T2, 0, is_hidden=True)) == [ours]
 
 
 def test_better_tokens_own_what_they_see() -> None:
