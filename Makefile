@@ -9,9 +9,10 @@ ARGS   ?=
 EXAMPLES ?= 1000
 KILLS  ?= 100
 SEED   ?= 1
+SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos-kills lint lock clean
+.PHONY: help run test sim mutants chaos-kills lint lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,12 @@ chaos-kills: $(VENV)/.dev ## kill `syncd once` at random moments, then compare (
 test-deep: $(VENV)/.dev ## the state machine at length (EXAMPLES=1000 of 50 steps, SEED=1), every cut, every fault at every place
 	SYNCD_DEEP=$(EXAMPLES) SYNCD_SEED=$(SEED) $(PYTHON) -m pytest -n 2 --dist worksteal tests/stateful $(ARGS)
 	SYNCD_TEST_DEEP=1 $(PYTHON) -m pytest -n 2 -rP tests/chaos $(ARGS)
+
+sim: $(VENV)/.dev ## many tokens' pulls in virtual time, by seeded chance (SEEDS=2000; SEED=1234 replays one, with its log)
+	$(PYTHON) -m tests.sim $(if $(filter file,$(origin SEED)),--seeds $(SEEDS),--seed $(SEED))
+
+mutants: $(VENV)/.dev ## take each guard out of a copy of the code, and see a test go red
+	$(PYTHON) -m tests.mutants $(ARGS)
 
 lint: $(VENV)/.dev ## format, style, types, import walls, schemas of the deployment files
 	$(BIN)/ruff format --check .

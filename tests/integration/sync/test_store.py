@@ -20,6 +20,7 @@ from syncd.postgres.writer import Begun
 from syncd.records import Snapshot, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.planning import Pulling, plan_workspace
+from syncd.toggl.dialect import basic_auth
 from tests.integration.sync.conftest import Mirror, mirror_of, register
 from tests.model import apply, content, stored
 from tests.property.sync.test_diff_properties import by_id, clients, projects
@@ -165,6 +166,32 @@ async def test_a_second_token_does_not_count_the_first_one_s_rows_as_absent(
         source.clients = [client(1)]
         report = await mirror.pull("t1")
     assert report.clients.delete_candidates == 0
+
+
+async def test_a_row_that_its_owner_no_longer_sees_is_shown_as_its_heir_sees_it(
+    database: Database, session: aiohttp.ClientSession
+) -> None:
+    """The heir's answers did not change, and it looks at them again all the same."""
+    views = {"x": [client(1, name="as t0 sees it"), client(2)], "y": [client(1, name="as t1 sees it"), client(2)]}
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        secret = next(s for s in views if basic_auth(s) == request.headers["Authorization"])
+        if request.path.endswith("/workspaces"):
+            return web.json_response([{"id": 1, "name": "One"}])
+        return web.json_response(views[secret] if request.path.endswith("/clients") else [])
+
+    async with serve_handler(serve) as url:
+        mirror = await mirror_of(database, session, url, {"t0": "x", "t1": "y"})
+        for token in ("t0", "t1", "t0", "t1"):
+            await mirror.pull(token)
+        assert await mirror.value("SELECT name FROM toggl.clients WHERE id = 1") == "as t0 sees it"
+        views["x"] = [client(2)]
+        lost, inherited = await mirror.pull("t0"), await mirror.pull("t1")
+    assert [(n.kind, n.detail, n.count) for n in lost.notices if n.kind == "owner_changed"] == [
+        ("owner_changed", "t1", 1)
+    ]
+    assert (inherited.full, inherited.clients.updated) == (True, 1)
+    assert await mirror.value("SELECT name FROM toggl.clients WHERE id = 1") == "as t1 sees it"
 
 
 @given(st.lists(st.one_of(st.lists(clients, max_size=5), st.lists(projects, max_size=5)), min_size=1, max_size=6))
