@@ -1,0 +1,349 @@
+"""The simulated store: what a plan means, applied to dicts, with the locks, the fence and the clock of the real one.
+
+The same methods as `syncd.postgres.store.Store`, so that the real `Puller` works with it. Commits are one step; a
+commit may fail, or succeed without its answer arriving, as chance has it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import msgspec
+
+from syncd.errors import DatabaseUnavailable, FencedOut, InvariantViolated
+from syncd.plan import Culprit, ScopePlan, StoredScope, Viewer, WorkspacePlan
+from syncd.postgres.store import Quarantined, RowRefused
+from syncd.postgres.writer import Begun
+from syncd.records import Reject, Stored
+from tests.sim.database import TICK, Database, Row, ScopeRow, Token, Version
+from tests.sim.wire import PULL
+
+PATIENCE_S = 5.0
+"""Waiting longer than this for a row's lock is a deadlock, and somebody's transaction is ended."""
+
+
+@dataclass
+class StoreTrouble:
+    """How well the database serves: `fail` and `lost` are shares of its statements and of its commits."""
+
+    rng: Random
+    latency_s: float = 0.01
+    fail: float = 0.0
+    lost: float = 0.0
+    is_dead: bool = False
+
+
+class SimStore:
+    """What `Store` is to a process. `on_commit` checks every transaction that lands."""
+
+    def __init__(
+        self, database: Database, trouble: StoreTrouble, on_commit: Callable[[Begun, WorkspacePlan], None]
+    ) -> None:
+        self.db, self.trouble, self._on_commit = database, trouble, on_commit
+
+    async def begin(self, token: str, *, timeout: timedelta, full_every: timedelta) -> Begun:
+        del timeout
+        await self._statement()
+        async with self._locked(token):
+            row, now = self.db.tokens[token], self.db.now()
+            self.db.pull_no += 1
+            row.pull_id, row.last_attempt_at = self.db.pull_no, now
+            PULL.set(row.pull_id)
+            begun = Begun(
+                token=token,
+                pull_id=row.pull_id,
+                began_at=now,
+                digest=row.digest,
+                last_success_at=row.last_success_at,
+                row_count=row.row_count,
+                full_due=row.last_full_at is None or row.last_full_at <= now - full_every,
+                failures=row.failures,
+                rank=row.rank,
+                compare_no=row.compare_no,
+                is_rejected=row.status == "rejected",
+                workspace_ids=self._workspaces_of(token, row),
+                strategies={
+                    wid: "client"
+                    for (name, wid, resource), scope in self.db.scopes.items()
+                    if name == token and resource == "project" and scope.scope.strategy == "client"
+                },
+            )
+        self._answer()
+        return begun
+
+    def _workspaces_of(self, token: str, row: Token) -> list[int] | None:
+        scopes = self.db.scopes.items()
+        seen = {wid for (name, wid, _), scope in scopes if name == token and scope.lost_at is None}
+        seen |= set(row.workspace_ids or [])
+        return sorted(seen) if seen else row.workspace_ids
+
+    @asynccontextmanager
+    async def workspace(self, begun: Begun, workspace_id: int) -> AsyncIterator["SimWriter"]:
+        await self._statement()
+        async with self._locked(workspace_id), self._locked(begun.token):
+            self._hold_fence(begun)
+            writer = SimWriter(self, begun, workspace_id)
+            try:
+                yield writer
+                await self._statement()
+                if writer.plan is not None:
+                    writer.commit()
+                    self._on_commit(begun, writer.plan)
+            finally:
+                writer.release()
+        self._answer()
+
+    async def lose_workspaces(self, begun: Begun, visible: Sequence[int]) -> list[int]:
+        await self._statement()
+        async with self._locked(begun.token):
+            self._hold_fence(begun)
+            lost: dict[int, None] = {}
+            for (name, wid, _), row in self.db.scopes.items():
+                if name == begun.token and wid not in visible and row.lost_at is None:
+                    row.lost_at, row.held_ids = begun.began_at, None
+                    row.scope = msgspec.structs.replace(row.scope, held_hash=None)
+                    lost[wid] = None
+            if lost:
+                self.db.fired["workspace lost"] += 1
+                self.db.compare_sharers([begun.token])
+        self._answer()
+        return list(lost)
+
+    async def quarantine(self, begun: Begun, rejects: Sequence[Reject]) -> Quarantined:
+        await self._statement()
+        known, fresh, released = self.db.quarantine, [], []
+        now: dict[tuple[str, str], str] = {(reject.resource, reject.key): reject.reason for reject in rejects}
+        for (resource, key), reason in now.items():
+            if not known.get((begun.token, resource, key)):
+                fresh.append((resource, key, reason))
+            known[begun.token, resource, key] = True
+        for (name, what, key), there in known.items():
+            if name == begun.token and there and (what, key) not in now:
+                known[name, what, key] = False
+                released.append((what, key))
+        self.db.fired.update(quarantined=len(fresh), released=len(released))
+        self._answer()
+        return Quarantined(fresh, released)
+
+    async def close_pull(self, _begun: Begun, _result: str, _counts: Mapping[str, Any]) -> None:
+        await self._statement()
+
+    async def finish_unchanged(self, begun: Begun, requests: int, quota_remaining: int | None) -> datetime | None:
+        del requests, quota_remaining
+        return await self._finish(begun, self._succeed)
+
+    async def finish_changed(
+        self,
+        begun: Begun,
+        requests: int,
+        quota_remaining: int | None,
+        digest: bytes | None,
+        row_count: int,
+        workspace_ids: Sequence[int],
+    ) -> datetime | None:
+        del requests, quota_remaining
+
+        def change(row: Token) -> None:
+            self._succeed(row)
+            row.last_full_at = row.last_attempt_at
+            row.digest = digest if row.compare_no == begun.compare_no else None
+            row.row_count, row.workspace_ids = row_count, list(workspace_ids)
+
+        return await self._finish(begun, change)
+
+    async def finish_failed(
+        self, begun: Begun, status: str, error: str, action: str | None, hold_s: float | None
+    ) -> datetime | None:
+        del error, action
+
+        def change(row: Token) -> None:
+            if status == "rejected":
+                row.digest = None
+            row.failures += 1
+            row.status = "rejected" if row.status == "rejected" else status
+            row.not_before = None if hold_s is None else self.db.now() + timedelta(seconds=hold_s)
+
+        due = await self._finish(begun, change)
+        if status == "rejected" and not begun.is_rejected:
+            await self._statement()
+            self.db.compare_sharers([begun.token])
+        return due
+
+    async def hold(self, token: str, seconds: float) -> None:
+        await self._statement()
+        row, until = self.db.tokens[token], self.db.now() + timedelta(seconds=seconds)
+        row.not_before = max(row.not_before or until, until)
+        self.db.fired["hold kept"] += 1
+
+    async def abandon(self, begun: Begun) -> None:
+        await self._statement()
+        row = self.db.tokens[begun.token]
+        if row.pull_id == begun.pull_id:
+            self.db.fired["abandoned"] += 1
+            row.next_due_at = self.db.now()
+
+    def _succeed(self, row: Token) -> None:
+        row.last_success_at, row.failures, row.not_before, row.status = row.last_attempt_at, 0, None, "ok"
+
+    async def _finish(self, begun: Begun, change: Callable[[Token], None]) -> datetime | None:
+        await self._statement()
+        async with self._locked(begun.token):
+            row = self.db.tokens[begun.token]
+            if row.pull_id != begun.pull_id:
+                self.db.fired["fence at finish"] += 1
+                return None
+            change(row)
+            row.next_due_at = self.db.due_after(row)
+        self._answer()
+        return row.next_due_at
+
+    def _hold_fence(self, begun: Begun) -> None:
+        if self.db.tokens[begun.token].pull_id != begun.pull_id:
+            self.db.fired["fence in a transaction"] += 1
+            raise FencedOut(f"a later pull of token {begun.token} took over")
+
+    async def _statement(self) -> None:
+        """A statement's way to the server: it takes time, and may be in vain."""
+        trouble = self.trouble
+        await asyncio.sleep(trouble.rng.uniform(0, trouble.latency_s))
+        if trouble.is_dead or trouble.rng.random() < trouble.fail:
+            self.db.fired["database failed"] += 1
+            raise DatabaseUnavailable("simulated")
+
+    def _answer(self) -> None:
+        """Its answer's way back: what it did stays done."""
+        if self.trouble.is_dead or self.trouble.rng.random() < self.trouble.lost:
+            self.db.fired["database answer lost"] += 1
+            raise DatabaseUnavailable("simulated: answer lost")
+
+    @asynccontextmanager
+    async def _locked(self, what: Any) -> AsyncIterator[None]:
+        await self.take(what)
+        try:
+            yield
+        finally:
+            self.db.lock(what).release()
+
+    async def take(self, what: Any) -> None:
+        """Lock a workspace or a token's row."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self.db.lock(what).acquire()
+        except TimeoutError:
+            self.db.fired["deadlock"] += 1
+            raise DatabaseUnavailable("simulated: deadlock", sqlstate="40P01") from None
+
+
+class SimWriter:
+    """What `WorkspaceWriter` is to a transaction."""
+
+    def __init__(self, store: SimStore, begun: Begun, workspace_id: int) -> None:
+        self.plan: WorkspacePlan | None = None
+        self._store, self._db, self._begun, self._wid = store, store.db, begun, workspace_id
+        self._taken: list[str] = []
+
+    async def read(self) -> tuple[StoredScope[Any], StoredScope[Any]]:
+        await self._store._statement()
+        return self._read("client"), self._read("project")
+
+    async def read_decisions(self) -> dict[str, Any]:
+        found = self._db.decisions.items()
+        return {hash_: d for (token, wid, hash_), d in found if (token, wid) == (self._begun.token, self._wid)}
+
+    async def apply(self, plan: WorkspacePlan) -> None:
+        await self._store._statement()
+        if await self.find_culprits(plan):
+            self._db.fired["row refused"] += 1
+            raise RowRefused
+        for heir in sorted({*plan.clients.heirs, *plan.projects.heirs}):
+            self._db.fired["owner changed"] += 1
+            await self._store.take(heir)
+            self._taken.append(heir)
+        self.plan = plan
+
+    async def find_culprits(self, plan: WorkspacePlan) -> list[Culprit]:
+        """Ids that are taken, by a row of another workspace."""
+        found = []
+        for kind, scope in (("client", plan.clients), ("project", plan.projects)):
+            taken = [record.id for record in scope.diff.inserts if record.id in self._db.rows[kind]]
+            found += [Culprit(kind, id_, "23505", "") for id_ in taken]  # type: ignore[arg-type]
+        return found
+
+    def commit(self) -> None:
+        """Everything at once. Parents before children, then what is gone, then what the token sees now."""
+        plan, db, began_at = self.plan, self._db, self._begun.began_at
+        assert plan is not None
+        if plan.workspace.name is not None or self._wid not in db.workspaces:
+            db.workspaces[self._wid] = plan.workspace.name
+        for kind, scope in (("client", plan.clients), ("project", plan.projects)):
+            self._write(kind, scope)
+            if kind == "client":
+                for id_ in plan.stub_clients:
+                    db.rows["client"].setdefault(id_, Row(self._wid, None, None, began_at, "insert"))
+        for kind, scope in (("client", plan.clients), ("project", plan.projects)):
+            for id_ in scope.deletes.tombstones:
+                self._bury(kind, id_)
+            held, key = scope.deletes.held, (self._begun.token, self._wid, kind)
+            kept = msgspec.structs.replace(scope.scope, held_hash=held.hash if held else None, seen_at=began_at)
+            before = db.scopes.get(key)
+            complete_at = before.complete_at if scope.incomplete and before else None if scope.incomplete else began_at
+            db.scopes[key] = ScopeRow(kept, scope.incomplete, held.ids if held else None, complete_at)
+        db.tokens[self._begun.token].digest = None
+        db.compare(self._taken)
+
+    def release(self) -> None:
+        """Let go of the heirs' rows."""
+        for heir in self._taken:
+            self._db.lock(heir).release()
+
+    def _write(self, kind: str, scope: ScopePlan[Any]) -> None:
+        rows, began_at = self._db.rows[kind], self._begun.began_at
+        for record in scope.diff.inserts:
+            rows[record.id] = Row(self._wid, record, None, began_at, "insert")
+        for record, change in scope.diff.changes:
+            row = rows[record.id]
+            match change:
+                case "volatile":
+                    row.record = record
+                    continue
+                case "update":
+                    start = max(began_at, row.valid_from + TICK)
+                    self._supersede(kind, row, start, "update")
+                    row.valid_from = start
+                case _:
+                    row.valid_from = began_at
+            row.record, row.deleted_at, row.change_kind = record, None, change
+
+    def _bury(self, kind: str, id_: int) -> None:
+        row, now = self._db.rows[kind].get(id_), self._db.now()
+        if row is None or row.record is None or row.deleted_at is not None:
+            raise InvariantViolated(f"{kind}s buried", 1, 0)
+        self._supersede(kind, row, max(now, row.valid_from + TICK), "delete")
+        row.deleted_at = now
+
+    def _supersede(self, kind: str, row: Row, end: datetime, how: str) -> None:
+        version = Version(row.record, row.valid_from, end, row.change_kind, how)
+        self._db.versions[kind].setdefault(row.record.id, []).append(version)
+
+    def _read(self, kind: str) -> StoredScope[Any]:
+        db, token = self._db, self._begun.token
+        scope = db.scopes.get((token, self._wid, kind))
+        viewers = [
+            Viewer(
+                name,
+                row.scope.is_admin,
+                db.tokens[name].rank,
+                frozenset(row.scope.ids),
+                row.scope.absent,
+                db.looked_at(name, row),
+            )
+            for (name, wid, resource), row in db.scopes.items()
+            if (wid, resource) == (self._wid, kind) and name != token and row.lost_at is None
+            if db.tokens[name].enabled and db.tokens[name].status != "rejected"
+        ]
+        rows = {id_: Stored(r.record, r.deleted_at) for id_, r in db.rows[kind].items() if r.workspace_id == self._wid}
+        return StoredScope(rows, None if scope is None else scope.scope, viewers)
