@@ -48,7 +48,10 @@ def _plan_scope(
     ours = [record for id_, record in snapshot.records.items() if id_ not in elsewhere]
     regressions = before.regressions if before else {}
     changes = diff(ours, stored.rows, pulling.began_at, regressions)
-    scope = next_scope(before, snapshot, pulling.began_at, is_admin=is_admin)
+    known = before
+    if before is not None and not snapshot.incomplete:
+        known = msgspec.structs.replace(before, absent=restart(before.absent, viewers, pulling.began_at))
+    scope = next_scope(known, snapshot, pulling.began_at, is_admin=is_admin)
     deletes = Deletes()
     if not snapshot.incomplete:
         name = ScopeName(pulling.token, workspace.id, resource)
@@ -73,7 +76,6 @@ def _plan_absences(name: ScopeName, scope: Scope, stored: StoredScope[R], pullin
     live = frozenset(id_ for id_, row in stored.rows.items() if row.record is not None and row.deleted_at is None)
     shown = frozenset(scope.ids).union(id_ for cohort in scope.absent for id_ in cohort.ids)
     seen_by_others: frozenset[int] = frozenset().union(*(viewer.ids for viewer in stored.viewers))
-    scope = msgspec.structs.replace(scope, absent=restart(scope.absent, stored.viewers, pulling.began_at))
     unconfirmed = unconfirmed_by(stored.viewers, pulling.deletes)
     deletes = plan_deletes(name, scope, live & shown, seen_by_others, pulling.deletes, pulling.decisions, unconfirmed)
     rest = keep_only(scope.absent, live.difference(deletes.tombstones))

@@ -98,3 +98,15 @@ def test_a_row_reappears_while_it_is_being_buried(play: Play) -> None:
     play.hold(token="t0", place="all answers", full=False)
     play.release(pick=0)
     play.release(pick=0)
+
+
+def test_hidden_rows_of_different_ages_let_their_token_settle(play: Play) -> None:
+    """What an admin sees and a member does not is counted by nobody, and by no two cohorts in turn."""
+    play.start(t0=["admin", "none", "none"], t1=["member", "admin", "admin"], t2=["none", "member", "member"])
+    play.pull_each(order=["t0", "t1", "t2"], times=2)
+    play.create(resource="project", workspace_id=1, to=0)
+    play.create(resource="project", workspace_id=3, to=2)
+    play.delete(pick=2, kind="client")
+    play.pull_each(order=["t2", "t0", "t1"], times=3)
+    play.create(resource="project", workspace_id=3, to=67)
+    play.edit_project(pick=10, kind="hide", tick=False)

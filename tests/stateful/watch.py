@@ -242,7 +242,9 @@ class Watch(SourceRules):
                 if "contradicted" in turn.report.reason:
                     self.did("the source contradicts itself at the end")
                     continue
-                assert (turn.report.result, turn.report.full) == ("unchanged", False), "it does not settle"
+                assert (turn.report.result, turn.report.full) == ("unchanged", False), (
+                    f"it does not settle: {turn.report}"
+                )
         assert self.before.stamps() == before, "a pull of a quiet source has written"
         self.did("end")
 

@@ -13,6 +13,7 @@ from syncd.sync.planning import Pulling, plan_workspace
 from tests.model import a_client, a_project, instant, stored
 
 NOW = instant(1_000_000)
+LATER = instant(1_000_001)
 ME = Pulling("me", 1, NOW, DeleteRules(min_age=timedelta(0)))
 
 
@@ -91,7 +92,10 @@ def test_what_another_token_sees_is_not_missed_yet() -> None:
     ).clients
     assert hidden.scope.absent == [Cohort([3], ME.began_at, ME.began_at, 0)]
     assert hidden.is_settled
-    alone = plan([a_client(1), a_client(2)], [], held(*rows, scope=hidden.scope)).clients
+    again = plan([a_client(1), a_client(2)], [], held(*rows, scope=hidden.scope, viewers=[viewer(3, seen_at=LATER)]))
+    assert again.clients.scope.absent == hidden.scope.absent, "it never counts while somebody sees it"
+    before = Scope(False, "workspace", [1, 2], [Cohort([3], instant(9), instant(9), 0)])
+    alone = plan([a_client(1), a_client(2)], [], held(*rows, scope=before)).clients
     assert (alone.deletes.tombstones, alone.scope.absent) == ([], [Cohort([3], ME.began_at, ME.began_at, 1)])
 
 
