@@ -231,7 +231,7 @@ async def assert_mirrors(connection: Connection, world: World) -> None:
 
 
 class Databases:
-    """Copies of databases, 10 ms each; through a connection of its own, for any test may hold a loop."""
+    """Copies of databases, 10 ms each, made through a session of its own."""
 
     def __init__(self, admin: Connection, url: str) -> None:
         self._admin = admin
