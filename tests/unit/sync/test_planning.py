@@ -115,6 +115,15 @@ def test_a_change_of_rights_lets_the_others_look_again() -> None:
     assert (made.clients.heirs, made.clients.scope.is_admin) == ({"other": 1}, False)
 
 
+def test_an_incomplete_snapshot_buries_nothing() -> None:
+    """However ripe the absences were before it: what waited for an approval waits on."""
+    scope = Scope(False, "workspace", [1], [Cohort([2], instant(0), instant(9), 9)])
+    whole = seen([a_client(1)], [])
+    for snapshot, expected in ((whole, [2]), (doubt_all(whole, "rejects"), [])):
+        made = plan_workspace(snapshot, held(a_client(1), a_client(2), scope=scope), held(), ME)
+        assert made.clients.deletes.tombstones == expected
+
+
 def test_absences_of_rows_that_are_gone_already_are_forgotten() -> None:
     """Another token's pull buried them."""
     scope = Scope(False, "workspace", [1], [Cohort([3], instant(0), instant(1), 1)])
