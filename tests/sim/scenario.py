@@ -89,9 +89,9 @@ class Setting:
             admins_only=rng.random() < 0.3,
             lists_deleted=rng.random() < 0.25,
             step_s=rng.choice([1, 60, 600]),
-            faulty=rng.randrange(1, tokens) if is_isolated else rng.randrange(0, tokens + 1),
-            is_overlapped=not is_isolated and rng.random() < 0.3,
-            restarts=0 if is_isolated else rng.choice([0, 0, 1, 3]),
+            faulty=rng.randrange(1, tokens) if is_isolated else rng.randint(tokens // 2, tokens),
+            is_overlapped=not is_isolated and rng.random() < 0.5,
+            restarts=0 if is_isolated else rng.choice([0, 1, 2, 5]),
             store_fail=0.0 if is_isolated else rng.choice([0.0, 0.0, 0.02, 0.1]),
             skew_s=rng.choice([0.0, -3600.0, 86400.0]),
             pace_s=rng.choice([20.0, 60.0, 300.0]),
@@ -218,8 +218,8 @@ class Simulation:
         if setting.style == "isolation":
             trouble.share, trouble.kinds = 1.0, rng.choice([("hang",), ("503",), ("401",), ("402",), ("slow", "500")])
             return trouble
-        kinds = rng.sample(FAULTS, rng.choice([2, 5, len(FAULTS)]))
-        trouble.share = rng.choice([0.02, 0.1, 0.3])
+        kinds = rng.sample(FAULTS, rng.choice([3, 10, len(FAULTS)]))
+        trouble.share = rng.choice([0.05, 0.15, 0.3])
         trouble.kinds = tuple(kinds if setting.admins_only else (k for k in kinds if k not in ("404", "403"))) or (
             "500",
         )
@@ -262,10 +262,13 @@ class Simulation:
     async def _restart(self, process: Process) -> Process:
         kill = self._rng.random() < 0.5
         await process.stop(kill=kill)
-        if kill:  # a Retry-After that was being waited out dies with the process; those that ended a pull do not
-            for (_, token), holds in self.wire.holds.items():
-                if self.db.tokens[token].not_before is None:
-                    holds.clear()
+        # A Retry-After that was being waited out dies with the process, if that is killed or the database is away just
+        # then. One that is written down must be kept, but for a rejected token: who restarts has probably replaced it.
+        is_lossy = kill or self.setting.store_fail > 0
+        for (_, name), holds in self.wire.holds.items():
+            token = self.db.tokens[name]
+            if token.status == "rejected" or (is_lossy and token.not_before is None):
+                holds.clear()
         for key in list(self.wire.last):
             self.wire.last.pop(key)
         self.generation += 1

@@ -80,6 +80,11 @@ class World:
         rows = sorted((row for (k, _), row in self.rows.items() if k == kind), key=lambda row: row.id)
         return [row for row in rows if (wid is None or row.wid == wid) and self.sees(token, row)]
 
+    def projects_of(self, client: Row, token: str) -> list[Row]:
+        """The projects of a client that an account sees."""
+        found = [row for row in self.rows.values() if row.cid == client.id and row.wid == client.wid]
+        return sorted((row for row in found if self.sees(token, row)), key=lambda row: row.id)
+
     def buried(self, kind: Kind, token: str, wid: int | None = None) -> list[Row]:
         """Deleted rows that lists still show, where this source does that."""
         if not self.lists_deleted:

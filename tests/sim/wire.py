@@ -134,7 +134,7 @@ class Wire:
                 client = world.rows.get(("client", int(cid)))
                 if client is None or not world.sees(token, client):
                     return None
-                rows = [row for row in world.of("project", token, client.wid) if row.cid == client.id]
+                rows = world.projects_of(client, token)
             case _:
                 return None
         return [world.json(row, token) for row in rows]
