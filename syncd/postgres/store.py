@@ -119,13 +119,15 @@ class Store:
     ) -> datetime | None:
         """The pull failed; `hold_s`: send nothing for this token for so many seconds.
 
-        A rejected token owns nothing any more: those who share its workspaces must look again.
+        A rejected token owns nothing any more: those who share its workspaces must look again. Both are noted or
+        neither, for a token that is known to be rejected is not told of again.
         """
-        due = await self._finish("finish_failed", begun, status, error, action, hold_s)
-        if status == "rejected" and not begun.is_rejected:
-            async with self._database.connection() as connection:
+        arguments = begun.token, begun.pull_id, status, error, action, hold_s
+        async with self._database.connection() as connection, connection.transaction():
+            row = await connection.fetchrow(queries()["finish_failed"], *arguments)
+            if row is not None and status == "rejected" and not begun.is_rejected:
                 await connection.execute(queries()["compare_sharers"], [begun.token])
-        return due
+        return None if row is None else row["next_due_at"]
 
     async def hold(self, token: str, seconds: float) -> None:
         """Send nothing for this token for so long, whatever becomes of its pull."""

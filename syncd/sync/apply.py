@@ -7,7 +7,7 @@ read ─▶ plan ─▶ something to bury? ─▶ apply ─▶ commit          o
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -50,6 +50,7 @@ class Applier:
     report: PullReport
     clock: Clock
     toggl: Toggl
+    seen: Mapping[Resource, frozenset[int]]
 
     async def apply(self, snapshot: WorkspaceSnapshot) -> tuple[WorkspacePlan, Sequence[Reject]]:
         """Apply one workspace, in one transaction; what the database refused of it.
@@ -66,6 +67,14 @@ class Applier:
             for resource in await self._find_alive(_listable(doomed.objects, snapshot)):
                 snapshot = doubt(snapshot, resource, "contradicted")
             return await self._apply_stubbornly(snapshot, is_sure=True)
+
+    async def lose(self, visible: Sequence[int]) -> None:
+        """Freeze what the token saw in other workspaces than these.
+
+        Others are told to look again: two tokens that lose what they share wait for each other, and one has to retry.
+        """
+        with database_time(self.report, self.clock):
+            await self._retrying(partial(self.store.lose_workspaces, self.begun, visible))
 
     async def _apply_stubbornly(
         self, snapshot: WorkspaceSnapshot, *, is_sure: bool
@@ -116,7 +125,7 @@ class Applier:
 
     def _pulling(self, decisions: dict[str, Decision]) -> Pulling:
         begun = self.begun
-        return Pulling(begun.token, begun.rank, begun.began_at, self.rules, decisions)
+        return Pulling(begun.token, begun.rank, begun.began_at, self.rules, decisions, self.seen)
 
     async def _retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
         def count(_state: tenacity.RetryCallState) -> None:

@@ -155,9 +155,17 @@ class Puller:
         report.traffic = conversation.traffic
         return conversation
 
-    def _applier(self, begun: Begun, report: PullReport, conversation: Conversation) -> Applier:
+    def _applier(self, begun: Begun, report: PullReport, conversation: Conversation, sighting: Sighting) -> Applier:
         return Applier(
-            self.store, begun, self.rules.deletes, conversation, self.dialect, report, self.clock, self.toggl
+            store=self.store,
+            begun=begun,
+            rules=self.rules.deletes,
+            conversation=conversation,
+            dialect=self.dialect,
+            report=report,
+            clock=self.clock,
+            toggl=self.toggl,
+            seen=sighting.ids(),
         )
 
     async def _apply_all(
@@ -172,7 +180,7 @@ class Puller:
         snapshots = sighting.workspaces
         if report.gained or report.lost:
             snapshots = [doubt_all(snapshot, "workspaces_changed") for snapshot in snapshots]
-        applier = self._applier(begun, report, conversation)
+        applier = self._applier(begun, report, conversation, sighting)
         rejects = list(sighting.rejects)
         for snapshot in snapshots:
             plan, refused = await applier.apply(snapshot)
@@ -180,8 +188,7 @@ class Puller:
             report.add(plan)
             rejects += refused
         if report.lost:
-            with database_time(report, self.clock):
-                await self.store.lose_workspaces(begun, visible)
+            await applier.lose(visible)
             reach("after_lost_workspaces")
         return rejects
 
