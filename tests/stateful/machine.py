@@ -97,10 +97,15 @@ class MirrorMachine(Watch):
             self.pull_quietly(token, full=full)
             self.did("pull: full" if full else "pull")
 
-    @rule(order=st.permutations(TOKENS), times=st.integers(1, 3))
-    def pull_each(self, order: Sequence[str], times: int) -> None:
-        for token in [token for token in order if token in self.configured] * times:
-            self.pull_quietly(token)
+    @rule(order=st.permutations(TOKENS), times=st.integers(1, 4), ripens=st.booleans())
+    def pull_each(self, order: Sequence[str], times: int, ripens: bool) -> None:
+        """All, some times in turn. `ripens`: enough time passes between for what is missing to be gone."""
+        for _ in range(times):
+            if ripens:
+                self.time_passes(what="an hour")
+            for token in order:
+                if token in self.configured:
+                    self.pull_quietly(token)
         self.did("pull: each")
 
     @rule(token=st.sampled_from(TOKENS), resource=st.sampled_from(("client", "project")), pick=PICK, full=st.booleans())

@@ -22,7 +22,7 @@ PICK = st.one_of(st.integers(0, 2), st.integers(0, 99))
 
 CLIENT_EDITS = ("rename", "set notes", "clear notes", "set rate", "clear rate", "touch")
 PROJECT_EDITS = ("rename", "archive", "restore", "hide", "show", "set rate", "clear rate", "color", "touch")
-RETURNS = ("same name, new id", "same row", "same row, touched")
+RETURNS = ("same row", "same row, touched", "same name, new id")
 DELETES = ("client", "project", "many projects", "all clients")
 FEW = 4
 """Of so few rows none is deleted, lest nothing be left to happen to."""
@@ -191,8 +191,8 @@ class SourceRules(RuleBasedStateMachine):
     @precondition(lambda self: self.deleted)
     @rule(pick=PICK, kind=st.sampled_from(RETURNS))
     def bring_back(self, pick: int, kind: str) -> None:
-        """What was deleted comes again: made anew under its name, or undeleted."""
-        row = self.deleted[pick % len(self.deleted)]
+        """What was deleted, last of all first, comes again: made anew under its name, or undeleted."""
+        row = self.deleted[-1 - pick % len(self.deleted)]
         parent = row.client_id if isinstance(row, Project) and row.client_id in self.world.clients else None
         if self.key(row) in self.source.rows or not self.is_free(row, parent, row.name):
             return

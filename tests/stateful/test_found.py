@@ -75,7 +75,7 @@ def test_what_a_listing_hides_is_not_gone(play: Play) -> None:
 def test_the_owner_is_rejected_after_another_failure(play: Play) -> None:
     """Those who share its rows must look again, whatever it failed of before."""
     play.start(t0=["admin", "none", "none"], t1=["member", "none", "none"])
-    play.pull_each(order=["t0", "t1", "t2"], times=3)
+    play.pull_each(order=["t0", "t1", "t2"], times=3, ripens=False)
     play.pull_through_a_fault(token="t0", kind="status 503", place="workspaces", lasts=True, pulls=1)
     play.revoke_or_give_back(token="t0", revoked=True)
     play.pull_once("t0")
@@ -86,27 +86,58 @@ def test_a_row_reappears_while_it_is_being_buried(play: Play) -> None:
     """A pull that began before the burial must not raise the row, and must not hide from the next pull that it is
     there."""
     play.start(t0=["admin", "none", "none"], t1=["member", "none", "none"])
-    play.pull_each(order=["t0", "t1", "t2"], times=2)
+    play.pull_each(order=["t0", "t1", "t2"], times=2, ripens=False)
     pick = play.project(1)
     play.delete(pick=pick, kind="project")
-    play.pull_once("t0")
-    play.pull_once("t1")
-    play.pull_once("t1")
+    for token in ("t0", "t1", "t0", "t1"):
+        play.pull_once(token)
+    live = len(play.before.live())
     play.hold(token="t1", place="all answers", full=False)
     play.bring_back(pick=0, kind="same row")
     play.edit_project(pick=pick, kind="hide", tick=False)
     play.hold(token="t0", place="all answers", full=False)
     play.release(pick=0)
+    assert len(play.before.live()) == live - 1, "it was not buried"
     play.release(pick=0)
+    assert len(play.before.live()) == live - 1, "an old answer raised it"
 
 
 def test_hidden_rows_of_different_ages_let_their_token_settle(play: Play) -> None:
     """What an admin sees and a member does not is counted by nobody, and by no two cohorts in turn."""
     play.start(t0=["admin", "none", "none"], t1=["member", "admin", "admin"], t2=["none", "member", "member"])
-    play.pull_each(order=["t0", "t1", "t2"], times=2)
+    play.pull_each(order=["t0", "t1", "t2"], times=2, ripens=False)
     play.create(resource="project", workspace_id=1, to=0)
     play.create(resource="project", workspace_id=3, to=2)
     play.delete(pick=2, kind="client")
-    play.pull_each(order=["t2", "t0", "t1"], times=3)
+    play.pull_each(order=["t2", "t0", "t1"], times=3, ripens=False)
     play.create(resource="project", workspace_id=3, to=67)
     play.edit_project(pick=10, kind="hide", tick=False)
+
+
+def test_what_was_buried_comes_back(play: Play) -> None:
+    """With a version of its own, at the first pull that shows it."""
+    play.start(t0=["admin", "none", "none"], t1=["member", "none", "none"])
+    play.pull_each(order=["t0", "t1", "t2"], times=1, ripens=False)
+    live = len(play.before.live())
+    play.delete(pick=play.project(1), kind="project")
+    play.pull_each(order=["t0", "t1", "t2"], times=4, ripens=True)
+    assert len(play.before.live()) == live - 1, "it was not buried"
+    play.bring_back(pick=0, kind="same row")
+    play.pull_once("t1")
+    assert len(play.before.live()) == live
+
+
+def test_a_row_that_the_source_set_back(play: Play) -> None:
+    """It is believed at the third pull in a row that shows it, no sooner."""
+    play.start(t0=["none", "admin", "none"])
+    play.pull_once("t0")
+    pick = play.project(2)
+    play.edit_project(pick=pick, kind="rename", tick=True)
+    play.pull_once("t0")
+    renamed = play.before.live()
+    play.set_back(pick=pick, age=0, resource="project")
+    for _ in range(2):
+        play.pull_once("t0")
+        assert play.before.live() == renamed
+    play.pull_once("t0")
+    assert play.before.live() != renamed
