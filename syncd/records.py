@@ -125,6 +125,13 @@ class Sighting(msgspec.Struct, frozen=True):
     workspaces: Sequence[WorkspaceSnapshot]
     rejects: Sequence[Reject]
 
+    def ids(self) -> dict[Resource, frozenset[int]]:
+        """Ids of all records, whatever their workspace."""
+        return {
+            "client": frozenset(id_ for w in self.workspaces for id_ in w.clients.records),
+            "project": frozenset(id_ for w in self.workspaces for id_ in w.projects.records),
+        }
+
     @property
     def row_count(self) -> int:
         """Clients and projects in all snapshots."""

@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 
 from syncd.plan import Cohort, Deletes, Held, Scope, Viewer
+from syncd.records import Resource
 
 Decision = Literal["approve", "reject"]
 
@@ -40,7 +41,7 @@ class ScopeName(msgspec.Struct, frozen=True):
 
     token: str
     workspace_id: int
-    resource: str
+    resource: Resource
 
 
 def plan_deletes(

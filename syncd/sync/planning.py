@@ -16,13 +16,18 @@ FUTURE = timedelta(days=1)
 
 
 class Pulling(msgspec.Struct, frozen=True):
-    """Who pulls, when it began by the database's clock, and by which rules."""
+    """Who pulls, when it began by the database's clock, and by which rules.
+
+    `seen`: ids of all records of this pull, whatever their workspace. A row that turns up elsewhere is not gone, though
+    the API says that a workspace never changes.
+    """
 
     token: str
     rank: int
     began_at: datetime
     deletes: DeleteRules
     decisions: Mapping[str, Decision] = {}
+    seen: Mapping[Resource, frozenset[int]] = {}
 
 
 def plan_workspace(
@@ -76,6 +81,7 @@ def _plan_absences(name: ScopeName, scope: Scope, stored: StoredScope[R], pullin
     live = frozenset(id_ for id_, row in stored.rows.items() if row.record is not None and row.deleted_at is None)
     shown = frozenset(scope.ids).union(id_ for cohort in scope.absent for id_ in cohort.ids)
     seen_by_others: frozenset[int] = frozenset().union(*(viewer.ids for viewer in stored.viewers))
+    seen_by_others |= pulling.seen.get(name.resource, frozenset())
     unconfirmed = unconfirmed_by(stored.viewers, pulling.deletes)
     deletes = plan_deletes(name, scope, live & shown, seen_by_others, pulling.deletes, pulling.decisions, unconfirmed)
     rest = keep_only(scope.absent, live.difference(deletes.tombstones))

@@ -92,7 +92,7 @@ class RowReader(Generic[W, T_co]):
 
     def _extra(self, raw: msgspec.Raw) -> Extra:
         fields = msgspec.json.decode(raw, type=dict[str, Any])
-        unknown = {k: v for k, v in fields.items() if k not in self._known and not _SECRET_KEY.search(k)}
+        unknown = {k: v for k, v in fields.items() if k not in self._known}
         return _storable(unknown) or None
 
     def _reject(self, raw: msgspec.Raw, reason: str, detail: str) -> Reject:

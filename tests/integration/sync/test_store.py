@@ -11,18 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncd.emulator.model import World
-from syncd.errors import FencedOut
-from syncd.plan import StoredScope
+from syncd.errors import FencedOut, InvariantViolated
+from syncd.plan import Deletes, Diff, Scope, ScopePlan, StoredScope, WorkspacePlan
 from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.store import Store
 from syncd.postgres.writer import Begun
-from syncd.records import Snapshot, Workspace, WorkspaceSnapshot
+from syncd.records import Client, Project, Snapshot, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.planning import Pulling, plan_workspace
 from syncd.toggl.dialect import basic_auth
 from tests.integration.sync.conftest import Mirror, mirror_of, register
-from tests.model import apply, content, stored
+from tests.model import a_client, apply, content, stored
 from tests.property.sync.test_diff_properties import by_id, clients, projects
 from tests.servers import serve_handler
 from tests.unit.toggl.answers import client, project
@@ -192,6 +192,19 @@ async def test_a_row_that_its_owner_no_longer_sees_is_shown_as_its_heir_sees_it(
     ]
     assert (inherited.full, inherited.clients.updated) == (True, 1)
     assert await mirror.value("SELECT name FROM toggl.clients WHERE id = 1") == "as t1 sees it"
+
+
+async def test_a_plan_that_the_rows_do_not_fit_is_rolled_back(mirror: Mirror) -> None:
+    """More was planned than written: something that cannot be, and better noticed than kept."""
+    begun = await begin(mirror.store)
+    nothing = Scope(False, "workspace", [])
+    changes: Diff[Client] = Diff([a_client(1, workspace_id=777)], [(a_client(2, workspace_id=777), "update")], 0, [])
+    clients = ScopePlan[Client](changes, nothing, Deletes(), ())
+    projects = ScopePlan[Project](Diff([], [], 0, []), nothing, Deletes(), ())
+    with pytest.raises(InvariantViolated, match="clients superseded: expected 1, found 0"):
+        async with mirror.store.workspace(begun, 777) as writer:
+            await writer.apply(WorkspacePlan(Workspace(777, "x"), clients, projects, []))
+    assert await mirror.value("SELECT count(*) FROM toggl.clients") == 0
 
 
 @given(st.lists(st.one_of(st.lists(clients, max_size=5), st.lists(projects, max_size=5)), min_size=1, max_size=6))

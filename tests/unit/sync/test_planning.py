@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from syncd.plan import Cohort, Culprit, Regression, Scope, StoredScope, Viewer, WorkspacePlan
@@ -106,6 +107,16 @@ def test_what_another_token_saw_before_we_missed_it_counts() -> None:
     made = plan([a_client(1), a_client(2)], [], held(*rows, scope=scope, viewers=[viewer(3, seen_at=instant(4))]))
     assert made.clients.scope.absent == [Cohort([3], instant(5), ME.began_at, 2)]
     assert made.clients.deletes.tombstones == []
+
+
+def test_a_row_that_turns_up_in_another_workspace_is_not_gone() -> None:
+    """The API says that this never happens; if it does, nothing is buried for it."""
+    scope = Scope(False, "workspace", [1], [Cohort([2], instant(0), instant(9), 9)])
+    rows = held(a_client(1), a_client(2), scope=scope)
+    moved = msgspec.structs.replace(ME, seen={"client": frozenset({1, 2})})
+    made = plan_workspace(seen([a_client(1)], []), rows, held(), moved)
+    assert made.clients.deletes.tombstones == []
+    assert plan_workspace(seen([a_client(1)], []), rows, held(), ME).clients.deletes.tombstones == [2]
 
 
 def test_a_change_of_rights_lets_the_others_look_again() -> None:
