@@ -69,26 +69,29 @@ def restart(cohorts: Iterable[Cohort], viewers: Sequence[Viewer], began_at: date
     """The cohorts, with nothing counted yet against ids that another token saw while this one missed them.
 
     Such rows are hidden from this token: no evidence for the day when the other stops seeing them too. A viewer that
-    has not looked since they went missing says nothing yet. One that started over since did so because somebody saw
-    them, who need not see them any more. Ids against which nothing is counted stay so for as long as somebody sees
-    them: `cohorts` are those before this pull, which then counts against none that it started over.
+    has not looked since they went missing says nothing yet. Ids against which nothing is counted stay so for as long as
+    somebody sees them: `cohorts` are those before this pull, which then counts against none that it started over.
+
+    A viewer that started over since did so because somebody saw them, who need not see them any more. That is handed on
+    with its own instant, and this pull counts: were it taken for news, many tokens would start one another over for
+    ever.
     """
     kept: list[Cohort] = []
     hidden: set[int] = set()
+    none_counted = [other for viewer in viewers for other in viewer.absent if not other.count and not other.is_hidden]
     for cohort in cohorts:
         if cohort.is_proven or cohort.is_hidden:
             kept.append(cohort)
             continue
         later = [viewer.ids for viewer in viewers if viewer.seen_at is not None and viewer.seen_at > cohort.since]
-        begun_anew = [
-            other.ids
-            for viewer in viewers
-            for other in viewer.absent
-            if cohort.count and not other.count and not other.is_hidden and other.since > cohort.since
-        ]
-        seen = frozenset().union(*later, *begun_anew).intersection(cohort.ids)
+        seen = frozenset().union(*later).intersection(cohort.ids)
         hidden |= seen
-        kept += _without([cohort], seen)
+        begun_anew = [other for other in none_counted if cohort.count and other.since > cohort.since]
+        told = frozenset(id_ for other in begun_anew for id_ in other.ids).intersection(cohort.ids) - seen
+        if told:
+            last = max(other.since for other in begun_anew)
+            kept.append(Cohort(sorted(told), last, last, 0))
+        kept += _without([cohort], seen | told)
     return kept + ([Cohort(sorted(hidden), began_at, began_at, 0)] if hidden else [])
 
 

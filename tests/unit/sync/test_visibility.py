@@ -89,7 +89,7 @@ def test_a_viewer_that_started_over_tells_that_somebody_saw_it() -> None:
     def restarted(other: Cohort) -> list[Cohort]:
         return restart([ours], [Viewer("a", False, 0, frozenset(), [other], T3)], T3)
 
-    assert restarted(Cohort([5], T2, T2, 0)) == [Cohort([5], T3, T3, 0)]
+    assert restarted(Cohort([5], T2, T2, 0)) == [Cohort([5], T2, T2, 0)], "told of, not seen: no news for others"
     assert restarted(Cohort([5], T2, T2, 1)) == [ours]
     assert restarted(Cohort([5], T1, T1, 0)) == [ours]
     assert restarted(Cohort([5], T2, T2, 0, is_hidden=True)) == [ours]
