@@ -72,13 +72,13 @@ def restart(cohorts: Iterable[Cohort], viewers: Sequence[Viewer], began_at: date
     has not looked since they went missing says nothing yet. Ids against which nothing is counted stay so for as long as
     somebody sees them: `cohorts` are those before this pull, which then counts against none that it started over.
 
-    A viewer that started over since did so because somebody saw them, who need not see them any more. That is handed on
-    with its own instant, and this pull counts: were it taken for news, many tokens would start one another over for
-    ever.
+    A viewer that started over since did so because somebody saw them, who need not see them any more; one that now
+    lists in a way that hides them saw them before. That is handed on with its own instant, and this pull counts: were
+    it taken for news, many tokens would start one another over for ever.
     """
     kept: list[Cohort] = []
     hidden: set[int] = set()
-    none_counted = [other for viewer in viewers for other in viewer.absent if not other.count and not other.is_hidden]
+    none_counted = [other for viewer in viewers for other in viewer.absent if not other.count]
     for cohort in cohorts:
         if cohort.is_proven or cohort.is_hidden:
             kept.append(cohort)

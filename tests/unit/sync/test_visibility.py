@@ -83,7 +83,7 @@ def test_what_the_source_calls_deleted_needs_no_second_opinion() -> None:
 
 
 def test_a_viewer_that_started_over_tells_that_somebody_saw_it() -> None:
-    """Though neither it nor anybody else does now. One from which a listing hides it tells nothing."""
+    """Though neither it nor anybody else does now. So does one from which another listing hides it since."""
     ours = Cohort([5], T1, T1, 1)
 
     def restarted(other: Cohort) -> list[Cohort]:
@@ -92,7 +92,7 @@ def test_a_viewer_that_started_over_tells_that_somebody_saw_it() -> None:
     assert restarted(Cohort([5], T2, T2, 0)) == [Cohort([5], T2, T2, 0)], "told of, not seen: no news for others"
     assert restarted(Cohort([5], T2, T2, 1)) == [ours]
     assert restarted(Cohort([5], T1, T1, 0)) == [ours]
-    assert restarted(Cohort([5], T2, T2, 0, is_hidden=True)) == [ours]
+    assert restarted(Cohort([5], T2, T2, 0, is_hidden=True)) == [Cohort([5], T2, T2, 0)]
 
 
 def test_better_tokens_own_what_they_see() -> None:
