@@ -25,7 +25,7 @@ from syncd.toggl import v8
 from syncd.toggl.client import Toggl
 from tests.sim.checks import Judge
 from tests.sim.database import Database
-from tests.sim.loop import SimClock, SimLoop
+from tests.sim.loop import EPOCH, SimClock, SimLoop
 from tests.sim.source import KINDS, Rights, World
 from tests.sim.store import SimStore, StoreTrouble
 from tests.sim.wire import FAULTS, ORIGIN, FakeSession, Trouble, Wire
@@ -267,8 +267,10 @@ class Simulation:
         is_lossy = kill or self.setting.store_fail > 0
         for (_, name), holds in self.wire.holds.items():
             token = self.db.tokens[name]
-            if token.status == "rejected" or (is_lossy and token.not_before is None):
-                holds.clear()
+            kept = (token.not_before or EPOCH) + timedelta(seconds=1)
+            if token.status == "rejected" or is_lossy:
+                written = token.status != "rejected"
+                holds[:] = [hold for hold in holds if written and EPOCH + timedelta(seconds=hold[1]) <= kept]
         for key in list(self.wire.last):
             self.wire.last.pop(key)
         self.generation += 1

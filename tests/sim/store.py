@@ -270,7 +270,7 @@ class SimWriter:
         found = []
         for kind, scope in (("client", plan.clients), ("project", plan.projects)):
             taken = [record.id for record in scope.diff.inserts if record.id in self._db.rows[kind]]
-            found += [Culprit(kind, id_, "23505", "") for id_ in taken]  # type: ignore[arg-type]
+            found += [Culprit(kind, id_, "23505", f"{kind}s_pkey") for id_ in taken]  # type: ignore[arg-type]
         return found
 
     def commit(self) -> None:
@@ -285,8 +285,9 @@ class SimWriter:
                 for id_ in plan.stub_clients:
                     db.rows["client"].setdefault(id_, Row(self._wid, None, None, began_at, "insert"))
         for kind, scope in (("client", plan.clients), ("project", plan.projects)):
+            now = db.now()
             for id_ in scope.deletes.tombstones:
-                self._bury(kind, id_)
+                self._bury(kind, id_, now)
             held, key = scope.deletes.held, (self._begun.token, self._wid, kind)
             kept = msgspec.structs.replace(scope.scope, held_hash=held.hash if held else None, seen_at=began_at)
             before = db.scopes.get(key)
@@ -318,8 +319,8 @@ class SimWriter:
                     row.valid_from = began_at
             row.record, row.deleted_at, row.change_kind = record, None, change
 
-    def _bury(self, kind: str, id_: int) -> None:
-        row, now = self._db.rows[kind].get(id_), self._db.now()
+    def _bury(self, kind: str, id_: int, now: datetime) -> None:
+        row = self._db.rows[kind].get(id_)
         if row is None or row.record is None or row.deleted_at is not None:
             raise InvariantViolated(f"{kind}s buried", 1, 0)
         self._supersede(kind, row, max(now, row.valid_from + TICK), "delete")

@@ -191,12 +191,12 @@ class Exchange:
         trouble = wire.troubles[self.token]
         before, after = (trouble.rng.uniform(0.01, trouble.latency_s / 2) for _ in range(2))
         await asyncio.sleep(before)
-        response = self._answer(trouble.rng)
         if self.fault == "hang":
             await asyncio.sleep(SILENCE_S)
             raise aiohttp.SocketTimeoutError("silence")
         if self.fault == "refused":
             raise aiohttp.ClientConnectionError("refused")
+        response = self._answer(trouble.rng)
         await asyncio.sleep(after + (25.0 if self.fault == "slow" else 0.0))
         if response.hold_s:
             wire.hold(self.line, self.token, response.hold_s)
