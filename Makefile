@@ -12,7 +12,7 @@ SEED   ?= 1
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim mutants chaos-kills lint lock clean
+.PHONY: help run test test-deep sim mutants chaos-kills lint lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
