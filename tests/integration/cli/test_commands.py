@@ -97,6 +97,7 @@ async def test_migrate_says_does_and_is_done(configured: Syncd, mirror: Mirror) 
 
 async def test_status_is_the_view_of_the_database(configured: Syncd, mirror: Mirror) -> None:
     """As JSON with every column of it; as a table with what to do, whole even where the terminal is narrow."""
+    configured.configure(sync={"interval": "5m"})  # or it is late as soon as the machine is
     configured.configure(tokens={"acme": CANARY_TOKEN, "globex": "canary-7f3b9-wrong"})
     await configured("once")
     columns = await mirror.rows(

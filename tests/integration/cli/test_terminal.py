@@ -66,6 +66,7 @@ async def test_progress_bar_makes_way_for_lines(configured: Syncd) -> None:
 
 async def test_status_fits(configured: Syncd) -> None:
     """Every word of it can be read, whole or folded, and instants are not cut."""
+    configured.configure(sync={"interval": "5m"})  # or it is late as soon as the machine is
     await configured("once")
     exit_code, lines = await on_terminal(configured, "status")
     assert exit_code == 0
