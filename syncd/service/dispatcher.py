@@ -4,7 +4,7 @@ import asyncio
 
 from syncd.service.runtime import Runtime
 
-DRAIN_S = 5.0
+DRAIN_S = 4.0
 """How long a shutdown lets pulls finish before it rolls them back."""
 
 

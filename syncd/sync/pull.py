@@ -37,7 +37,7 @@ from syncd.sync.report import PullReport, database_time
 from syncd.toggl.client import Conversation, Retry, Toggl
 from syncd.toggl.dialect import Dialect, ListingPlan, digest
 
-ABANDON_S = 1.0
+ABANDON_S = 2.0
 """How long a shutdown waits for the database to take a turn back."""
 
 
