@@ -154,6 +154,23 @@ async def test_an_id_that_lives_in_another_workspace_is_put_aside(source_mirror:
     assert await mirror.rows("SELECT id, workspace_id FROM toggl.projects ORDER BY id") == [(5, 1), (6, 1), (8, 2)]
 
 
+@pytest.mark.parametrize("others", [(2, 3, 4, 6), (3, 7, 8), (6, 7, 8)])
+async def test_of_many_new_rows_only_the_refused_one_is_put_aside(
+    source_mirror: tuple[Source, Mirror], others: tuple[int, ...]
+) -> None:
+    """Wherever among them it stands."""
+    source, mirror = source_mirror
+    source.workspaces = [{"id": 1, "name": "One"}, {"id": 2, "name": "Two"}]
+    source.projects = {1: [project(5)]}
+    await mirror.pull()
+    source.projects[2] = [project(id_, wid=2) for id_ in sorted((5, *others))]
+    report = await mirror.pull()
+    assert report.quarantined == [("project", "5", "workspace_changed")]
+    assert await mirror.rows("SELECT id FROM toggl.projects WHERE workspace_id = 2 ORDER BY id") == [
+        (id_,) for id_ in others
+    ]
+
+
 async def test_a_second_token_does_not_count_the_first_one_s_rows_as_absent(
     database: Database, session: aiohttp.ClientSession
 ) -> None:

@@ -69,3 +69,10 @@ async def test_a_hold_outlives_a_pull_that_went_well(mirror: Mirror) -> None:
     toggl._pacers["t0"].hold_until(toggl.clock.monotonic() + 600)
     assert (await mirror.pull()).result == "unchanged"
     assert 500 < (await mirror.registry.held(["t0"]))["t0"] <= 600
+
+
+async def test_a_rejected_token_is_left_alone_for_a_while(mirror: Mirror, emulator: Emulator) -> None:
+    """Nobody asked for that; it is written down all the same."""
+    emulator.faults.add(mishaps.status(401))
+    await mirror.pull()
+    assert 50 < (await mirror.registry.held(["t0"]))["t0"] <= 60

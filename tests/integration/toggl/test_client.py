@@ -16,7 +16,7 @@ from syncd.emulator.server import Emulator
 from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
 from syncd.toggl import v8
 from syncd.toggl.client import ATTEMPTS, PATIENCE_S, Conversation, Retry, Toggl, open_session
-from syncd.toggl.dialect import Answer, ListingPlan
+from syncd.toggl.dialect import Answer, ListingPlan, basic_auth
 from tests.clocks import StillClock
 from tests.servers import serve_handler, unused_port
 
@@ -60,6 +60,18 @@ async def test_an_answer_comes_back_as_it_is(bench: Bench) -> None:
     assert b"Very Big Company" in answer.body
     assert (conversation.traffic.requests, conversation.traffic.retries) == (1, 0)
     assert conversation.traffic.received_bytes == len(answer.body)
+
+
+@pytest.mark.parametrize("mishap", [mishaps.garbage(), mishaps.truncate(), mishaps.disconnect()], ids=lambda m: m.label)
+async def test_no_error_shows_the_request(bench: Bench, mishap: Mishap) -> None:
+    """Some errors of the library write its headers, and with them the token, when they are represented."""
+    bench.emulator.faults.add(mishap, times=None)
+    error = await bench.fail()
+    shown = str(error) + repr(error) + repr(error.__cause__)
+    header = basic_auth(bench.token).removeprefix("Basic ")
+    assert header not in shown
+    assert bench.token not in shown
+    assert "Authorization" not in shown
 
 
 async def test_a_4xx_is_an_answer_and_not_tried_again(bench: Bench) -> None:
