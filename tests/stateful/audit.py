@@ -48,13 +48,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Mirror:
-    """`torn`: workspaces whose clients and projects are of different pulls of one token. `are_held`: deletions are."""
+    """`torn`: workspaces whose clients and projects are of different pulls of one token."""
 
     rows: Mapping[Key, Row]
     versions: Mapping[Key, list[Version]]
     torn: int
     quarantined: int
-    are_held: bool
 
     def live(self) -> dict[Key, Row]:
         return {key: row for key, row in self.rows.items() if row.is_live}
@@ -63,7 +62,7 @@ class Mirror:
         return {key: row.stamp for key, row in self.rows.items()}
 
 
-NOTHING = Mirror({}, {}, 0, 0, are_held=False)
+NOTHING = Mirror({}, {}, 0, 0)
 
 
 async def read(database: Database) -> Mirror:
@@ -81,8 +80,7 @@ async def read(database: Database) -> Mirror:
                 versions[resource, id_].append(Version(tuple(version)[6:], *meta))
         torn = await connection.fetchval(_TORN)
         quarantined = await connection.fetchval("SELECT count(*) FROM syncd.quarantine WHERE released_at IS NULL")
-        are_held = await connection.fetchval("SELECT count(*) > 0 FROM syncd.scopes WHERE held_ids IS NOT NULL")
-    return Mirror(rows, versions, torn, quarantined, are_held)
+    return Mirror(rows, versions, torn, quarantined)
 
 
 def check_state(mirror: Mirror, source: Source) -> None:

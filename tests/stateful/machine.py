@@ -71,7 +71,6 @@ class MirrorMachine(Watch):
         if [t for t in before if t in self.configured] != [t for t in self.configured if t in before]:
             self.did("configuration: reorder")
 
-    @precondition(lambda self: self.before.are_held)
     @rule(pick=PICK, decision=st.sampled_from(("approve", "approve", "reject")))
     def decide(self, pick: int, decision: str) -> None:
         """A person decides about one of the deletions that are held back."""

@@ -165,6 +165,15 @@ class Eye:
         self.possible = set(shown) | (set() if is_complete else self.possible)
         self.certain = set(shown) if is_complete else self.certain | shown.keys()
 
+    def may_take(self, shown: dict[Key, State], *, began: int) -> None:
+        """A snapshot of a pull that was fenced out: it may count for some workspaces, and for others not."""
+        self.possible |= shown.keys()
+        for key in self.epochs.keys() - shown.keys():
+            self.lacks.setdefault(key, Lack(began, 0)).count += 1
+        for key, (state, count) in self.steady.items():
+            if shown.get(key) == state:
+                self.steady[key] = state, count + 1
+
     def must_miss(self, key: Key, workspace_id: int) -> bool:
         """Whether a row that this token no longer sees was one that it could not fail to miss."""
         resource, _ = key

@@ -121,7 +121,8 @@ class Watch(SourceRules):
         if isinstance(report.error, TokenRejected):
             eye.is_rejected = True
         if report.result == "failed":
-            eye.possible |= shown.keys()
+            if isinstance(report.error, FencedOut):
+                eye.may_take(shown, began=turn.began)
             return
         listed = dict.fromkeys(self.world.users[turn.token].access, "client")
         listed |= {int(path.split("/")[4]): "workspace" for path, status, _ in turn.answers
