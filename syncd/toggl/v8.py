@@ -7,7 +7,7 @@ Lists are bare arrays; fields without a value are left out. Facts below are from
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -88,7 +88,9 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
     for asked_for, answer in clients:
         if asked_for is None or answer.http_status not in _REFUSED:
             for row in _addresses(answer):
-                by_workspace[row.wid or 0].append(row.id)
+                living = by_workspace[row.wid or 0]
+                if row.server_deleted_at is None:  # what a deleted client had is refused, and would doubt all the rest
+                    living.append(row.id)
     by_workspace.pop(0, None)  # rows without a workspace: `decode` puts them aside
     wanted = sorted(w for w in known | set(by_workspace) if plan.wants(w))
 
@@ -122,9 +124,10 @@ def _first_strategy(plan: ListingPlan, workspace_id: int) -> Strategy:
     return "workspace"
 
 
-class _Address(msgspec.Struct, gc=False):
+class _Address(msgspec.Struct):
     id: Id
     wid: Id | None = None
+    server_deleted_at: Any = None
 
 
 _address = msgspec.json.Decoder(_Address)
@@ -236,6 +239,9 @@ def decode(fetched: FetchedV8) -> Sighting:
     for workspace_id, listed in fetched.projects.items():
         for answer in listed.answers:
             _add(projects, answer, workspace_id)
+        if listed.strategy == "client":  # the projects of a client that we were not told of were not asked for
+            for reason in clients.snapshot(workspace_id, "workspace").incomplete:
+                projects.doubt(workspace_id, reason)
     return Sighting(
         workspaces=[
             WorkspaceSnapshot(

@@ -33,6 +33,14 @@ def test_projects_are_asked_for_active_and_archived() -> None:
     assert v8.client_projects(1).query == (("active", "both"),)
 
 
+def test_a_client_that_is_listed_as_deleted_is_not_asked_for_its_projects() -> None:
+    """The answer would be a refusal, for as long as it is listed, and doubt all projects of the workspace."""
+    gone = client(12, server_deleted_at="2024-05-02T10:00:00+00:00")
+    fetched, asked = drive(v8.listing(ListingPlan("client")), {**WORLD, CLIENTS: [client(11), gone, client(21, wid=2)]})
+    assert asked[2:] == ["/api/v8/clients/11/projects", "/api/v8/clients/21/projects"]
+    assert [s.projects.incomplete for s in v8.decode(fetched).workspaces] == [(), ()]
+
+
 @pytest.mark.parametrize("http_status", [403, 404, 405])
 def test_auto_falls_back_to_clients_where_the_workspace_listing_is_refused(http_status: int) -> None:
     """Per workspace: the other one keeps its cheaper listing."""
