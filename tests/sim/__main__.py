@@ -45,7 +45,7 @@ def _campaign(seeds: range, jobs: int) -> int:
             pulls, requests, steps = pulls + verdict.pulls, requests + verdict.requests, steps + verdict.steps
             if verdict.wrongs:
                 failed.append(verdict.seed)
-                print(f"seed {verdict.seed}:", *verdict.wrongs[:5], sep="\n  ")
+                print(f"seed {verdict.seed}:", *verdict.wrongs[:5], sep="\n  ", flush=True)
     again = list(seeds[:20])
     differing = [seed for seed, a, b in zip(again, digests(again), digests_elsewhere(again), strict=True) if a != b]
     print("\nfired:", *(f"{name} {count:,}" for name, count in sorted(fired.items())), sep="\n  ")
