@@ -10,7 +10,7 @@ from syncd.errors import ContractChanged
 from syncd.records import Client, Project, Sighting
 from syncd.toggl import v8
 from syncd.toggl.dialect import Answer, ListingPlan
-from tests.unit.toggl.answers import answer, client, drive, project
+from tests.unit.toggl.answers import answer, client, drive, project, refused
 
 AT = datetime(2024, 5, 1, 10, tzinfo=UTC)
 
@@ -205,6 +205,22 @@ def test_a_client_that_vanished_between_two_requests_costs_only_the_verdict() ->
     fetched, _ = drive(v8.listing(ListingPlan("client")), world)
     (workspace,) = v8.decode(fetched).workspaces
     assert (sorted(workspace.projects.records), workspace.projects.incomplete) == ([111], ("http_404",))
+
+
+@pytest.mark.parametrize(
+    ("clients", "reasons"),
+    [(refused("/api/v8/clients", 404), ("http_404",)), ([client(11), {"id": "12", "wid": 1}], ("rejects",))],
+)
+def test_projects_are_not_missed_where_a_client_may_be(clients: object, reasons: tuple[str, ...]) -> None:
+    """Asked client by client, nobody asks for the projects of a client that was not told of or cannot be read."""
+    world = {
+        "/api/v8/workspaces": [{"id": 1, "name": "One"}],
+        "/api/v8/clients": clients,
+        "/api/v8/clients/11/projects": [project(111, cid=11)],
+    }
+    fetched, _ = drive(v8.listing(ListingPlan()), world)
+    (workspace,) = v8.decode(fetched).workspaces
+    assert (workspace.clients.incomplete, workspace.projects.incomplete) == (reasons, reasons)
 
 
 def test_decoding_the_same_answers_gives_the_same_sighting() -> None:
