@@ -71,7 +71,7 @@ class MirrorMachine(Watch):
         if [t for t in before if t in self.configured] != [t for t in self.configured if t in before]:
             self.did("configuration: reorder")
 
-    @rule(pick=PICK, decision=st.sampled_from(("approve", "approve", "reject")))
+    @rule(pick=PICK, decision=st.sampled_from(("reject", "approve")))
     def decide(self, pick: int, decision: str) -> None:
         """A person decides about one of the deletions that are held back."""
         held = self.stage.run(self.stage.registry.held_deletes())

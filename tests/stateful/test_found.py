@@ -1,33 +1,11 @@
 """Sequences that the machine found, or nearly did: each once left the mirror wrong."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
 from tests.postgres_fixture import Cluster
-from tests.stateful.machine import MirrorMachine
-
-NOBODY = ["none", "none", "none"]
-
-
-class Play(MirrorMachine):
-    """A machine that is told what to do."""
-
-    def start(self, **rights: list[str]) -> None:
-        """Rights in the three workspaces, of the tokens named; the others have none."""
-        everybody = dict.fromkeys(("t0", "t1", "t2"), NOBODY) | rights
-        self.begin(rights=everybody, projects="auto", min_age=timedelta(0), confirmations=2)
-
-    def project(self, workspace_id: int, *, nth: int = 0, loose: bool = False) -> int:
-        """The `pick` of the nth public project of a workspace, with a client or without."""
-        rows = sorted(key for key in self.source.rows if key[0] == "project")
-        fitting = [p.id for p in self.world.projects_of(workspace_id)
-                   if not p.is_private and (p.client_id is None) == loose]  # fmt: skip
-        return rows.index(("project", fitting[nth]))
-
-    def pull_once(self, token: str, *, full: bool = False) -> None:
-        self.pull(token=token, full=full, times=1)
+from tests.stateful.play import Play
 
 
 @pytest.fixture
@@ -141,3 +119,12 @@ def test_a_row_that_the_source_set_back(play: Play) -> None:
         assert play.before.live() == renamed
     play.pull_once("t0")
     assert play.before.live() != renamed
+
+
+def test_clients_that_are_not_listed_take_no_projects_with_them(play: Play) -> None:
+    """Asked client by client, a member is told of no project where it is told of no client."""
+    play.start(t0=["member", "member", "member"])
+    play.pull_once("t0")
+    live = play.before.live()
+    play.pull_through_a_fault(token="t0", kind="status 404", place="clients", lasts=True, pulls=4)
+    assert play.before.live() == live

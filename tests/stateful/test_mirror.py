@@ -9,6 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.postgres_fixture import Cluster
 from tests.stateful.machine import MirrorMachine
+from tests.stateful.play import Play, tour
 from tests.stateful.profile import DEEP, EXAMPLES, PARTS, SEED, STEPS, bounded, missing
 
 
@@ -21,7 +22,10 @@ def test_the_mirror_is_right_whatever_happens(
     number = SEED + part
     record_property("run", f"part {part}: {EXAMPLES} examples of {STEPS} steps, seed {number}")
     fired: Counter[str] = Counter()
-    machine = type("Machine", (MirrorMachine,), {"cluster": cluster, "template": migrated_template, "fired": fired})
+    members = {"cluster": cluster, "template": migrated_template, "fired": fired}
+    if DEEP:
+        tour(type("Tour", (Play,), members))
+    machine = type("Machine", (MirrorMachine,), members)
     run_state_machine_as_test(seed(number)(machine), settings=bounded(EXAMPLES))
     record_property("fired", ", ".join(f"{what} {count}" for what, count in sorted(fired.items())))
     if DEEP:
