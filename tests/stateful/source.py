@@ -5,7 +5,7 @@ who sees what is worked out anew. Times are steps: one for each change of the wo
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -133,7 +133,7 @@ class Eye:
 
     `possible`: may be in the last snapshot that counts. `certain`: is in it, and was visible ever since. `epochs`: in
     which epoch of its workspace's listing a row was shown last. `admin_of`: workspaces it was ever seen to administer.
-    `steady`: what a row was shown as last, and in how many pulls in a row.
+    `steady`: as what a row was shown last, in how many pulls in a row.
     """
 
     is_rejected: bool = False
@@ -145,7 +145,7 @@ class Eye:
     listings: dict[int, str] = field(default_factory=dict)
     epoch: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     admin_of: set[int] = field(default_factory=set)
-    steady: dict[Key, tuple[State, int]] = field(default_factory=dict)
+    steady: dict[Key, Counter[State]] = field(default_factory=lambda: defaultdict(Counter))
 
     def take(self, shown: dict[Key, State], listed: dict[int, str], *, began: int, is_complete: bool) -> None:
         """One more snapshot that counts."""
@@ -159,8 +159,7 @@ class Eye:
             self.lacks.setdefault(key, Lack(began, 0)).count += 1
         for key, state in shown.items():
             self.lacks.pop(key, None)
-            before, count = self.steady.get(key, (state, 0))
-            self.steady[key] = state, count + 1 if before == state else 1
+            self.steady[key] = Counter({state: self.steady[key][state] + 1})
             self.epochs[key] = self.epoch[int(state[0])]
         self.possible = set(shown) | (set() if is_complete else self.possible)
         self.certain = set(shown) if is_complete else self.certain | shown.keys()
@@ -170,9 +169,8 @@ class Eye:
         self.possible |= shown.keys()
         for key in self.epochs.keys() - shown.keys():
             self.lacks.setdefault(key, Lack(began, 0)).count += 1
-        for key, (state, count) in self.steady.items():
-            if shown.get(key) == state:
-                self.steady[key] = state, count + 1
+        for key, state in shown.items():
+            self.steady[key][state] += 1
 
     def must_miss(self, key: Key, workspace_id: int) -> bool:
         """Whether a row that this token no longer sees was one that it could not fail to miss."""

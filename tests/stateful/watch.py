@@ -153,7 +153,7 @@ class Watch(SourceRules):
                 assert turn.report.began_at > old.deleted_at, f"{key}: raised from the dead by an old answer"
             if old is not None and old.is_live and row.state[-1] < old.state[-1]:
                 self.did("a row was restored")
-                _, count = self.eye[turn.token].steady.get(key, (row.state, 0))
+                count = self.eye[turn.token].steady[key][row.state]
                 assert count >= RESTORED_AFTER, f"{key} went back to {row.state} after {count} pulls"
             self.did("a stub was filled" if old is not None and old.is_stub else "a row was written")
         for key in buried:
@@ -167,7 +167,8 @@ class Watch(SourceRules):
             since = self.source.visible_since[token]
             if token != turn.token and self.is_trusted(token):
                 assert key not in self.eye[token].certain, f"false delete: {token} saw {key} and still sees it"
-            if token == turn.token and (lack := self.eye[token].lacks.get(key)) is not None:
+            listed = key in self.source.sees(token, self.eye[token].listings)
+            if token == turn.token and listed and (lack := self.eye[token].lacks.get(key)) is not None:
                 assert since.get(key, lack.since + 1) > lack.since, f"false delete: {token} saw {key} all the time"
         lack = self.eye[turn.token].lacks.get(key)
         assert lack is not None, f"{key} was buried by a pull that saw it, or by a token that never did"
