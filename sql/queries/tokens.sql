@@ -87,7 +87,7 @@ SELECT 1 FROM syncd.tokens WHERE name = $1 AND pull_id = $2 FOR NO KEY UPDATE;
 -- The next pull is due at the first instant of the token's own grid that lies ahead, so phases never drift or bunch.
 UPDATE syncd.tokens
 SET last_success_at = last_attempt_at, running_until = NULL, failures = 0, last_error = NULL, action_required = NULL,
-    not_before = NULL, request_count = $3, quota_remaining = $4,
+    not_before = CASE WHEN not_before > now() THEN not_before END, request_count = $3, quota_remaining = $4,
     next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
     status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
 WHERE name = $1 AND pull_id = $2
@@ -100,7 +100,7 @@ RETURNING next_due_at;
 UPDATE syncd.tokens
 SET last_success_at = last_attempt_at, last_full_at = last_attempt_at, digest = CASE WHEN compare_no = $8 THEN $5::bytea END, row_count = $6,
     workspace_ids = $7,
-    running_until = NULL, failures = 0, last_error = NULL, action_required = NULL, not_before = NULL,
+    running_until = NULL, failures = 0, last_error = NULL, action_required = NULL, not_before = CASE WHEN not_before > now() THEN not_before END,
     request_count = $3, quota_remaining = $4,
     next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
     status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
@@ -114,7 +114,7 @@ RETURNING next_due_at;
 UPDATE syncd.tokens
 SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END, running_until = NULL, failures = failures + 1,
     last_error = $4, action_required = CASE WHEN status = 'rejected' AND $5::text IS NULL THEN action_required ELSE $5::text END,
-    not_before = now() + make_interval(secs => $6::float8),
+    not_before = greatest(CASE WHEN not_before > now() THEN not_before END, now() + make_interval(secs => $6::float8)),
     next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
     status_since = CASE WHEN status IN ($3, 'rejected') THEN status_since ELSE now() END,
     status = CASE WHEN status = 'rejected' THEN status ELSE $3 END

@@ -165,7 +165,9 @@ class SimStore:
                 row.digest = None
             row.failures += 1
             row.status = "rejected" if row.status == "rejected" else status
-            row.not_before = None if hold_s is None else self.db.now() + timedelta(seconds=hold_s)
+            held = self._still_held(row)
+            until = held if hold_s is None else self.db.now() + timedelta(seconds=hold_s)
+            row.not_before = until if held is None or until is None else max(held, until)
 
         due = await self._finish(begun, change)
         if status == "rejected" and not begun.is_rejected:
@@ -187,7 +189,12 @@ class SimStore:
             row.next_due_at = self.db.now()
 
     def _succeed(self, row: Token) -> None:
-        row.last_success_at, row.failures, row.not_before, row.status = row.last_attempt_at, 0, None, "ok"
+        row.last_success_at, row.failures, row.status = row.last_attempt_at, 0, "ok"
+        row.not_before = self._still_held(row)
+
+    def _still_held(self, row: Token) -> datetime | None:
+        """A hold that another process was told of meanwhile."""
+        return row.not_before if row.not_before is not None and row.not_before > self.db.now() else None
 
     async def _finish(self, begun: Begun, change: Callable[[Token], None]) -> datetime | None:
         await self._statement()

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from syncd.emulator import mishaps
 from syncd.emulator.server import Emulator
 from syncd.postgres.writer import Begun
@@ -76,3 +78,15 @@ async def test_a_rejected_token_is_left_alone_for_a_while(mirror: Mirror, emulat
     emulator.faults.add(mishaps.status(401))
     await mirror.pull()
     assert 50 < (await mirror.registry.held(["t0"]))["t0"] <= 60
+
+
+@pytest.mark.parametrize("end", ["well", "badly"])
+async def test_a_hold_that_another_process_was_told_of_is_kept(mirror: Mirror, emulator: Emulator, end: str) -> None:
+    """It came while this pull was at work, which knows nothing of it."""
+    begun = await mirror.store.begin("t0", timeout=HOUR, full_every=DAY)
+    await mirror.store.hold("t0", 600)
+    if end == "well":
+        await mirror.store.finish_changed(begun, 1, None, None, 0, [])
+    else:
+        await mirror.store.finish_failed(begun, "failed", "why", None, 60)
+    assert 500 < (await mirror.registry.held(["t0"]))["t0"] <= 600
