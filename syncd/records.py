@@ -21,12 +21,14 @@ Extra = dict[str, Any] | None
 class Workspace(msgspec.Struct, frozen=True, gc=False):
     """A workspace that a token sees. `name` None: the server has no listing of workspaces, only the id is known.
 
-    `is_admin`: the token's owner administers it; depends on who asks, and is not mirrored.
+    `is_admin`: the token's owner administers it; depends on who asks, and is not mirrored. Nor is `organization`, whose
+    hourly quota the calls on the workspace draw on; None: the API version has no quotas.
     """
 
     id: int
     name: str | None
     is_admin: bool = False
+    organization: int | None = None
 
 
 class Client(msgspec.Struct, frozen=True, gc=False):

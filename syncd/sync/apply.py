@@ -20,7 +20,7 @@ from syncd.failpoints import reach
 from syncd.plan import Culprit, WorkspacePlan
 from syncd.postgres.store import RowRefused, Store
 from syncd.postgres.writer import Begun
-from syncd.records import Reject, Resource, WorkspaceSnapshot
+from syncd.records import Reject, Resource, Workspace, WorkspaceSnapshot
 from syncd.sync.completeness import doubt, without
 from syncd.sync.deletes import Decision, DeleteRules
 from syncd.sync.planning import Pulling, plan_workspace
@@ -64,7 +64,7 @@ class Applier:
         try:
             return await self._apply_stubbornly(snapshot, is_sure=False)
         except _NeedsProof as doomed:
-            for resource in await self._find_alive(_listable(doomed.objects, snapshot)):
+            for resource in await self._find_alive(snapshot.workspace, _listable(doomed.objects, snapshot)):
                 snapshot = doubt(snapshot, resource, "contradicted")
             return await self._apply_stubbornly(snapshot, is_sure=True)
 
@@ -110,7 +110,7 @@ class Applier:
                 raise _RollBack
         return found
 
-    async def _find_alive(self, objects: Sequence[tuple[Resource, int]]) -> set[Resource]:
+    async def _find_alive(self, workspace: Workspace, objects: Sequence[tuple[Resource, int]]) -> set[Resource]:
         """Resources of which the source still shows one of these objects. What it does not answer proves nothing."""
         left = self.conversation.traffic.quota_remaining
         if len(objects) > PROOFS_MOST or (left is not None and left <= len(objects)):
@@ -118,7 +118,7 @@ class Applier:
         found: set[Resource] = set()
         for resource, id_ in objects:
             with contextlib.suppress(TogglError):
-                answer = await self.conversation.send(self.dialect.single(resource, id_))
+                answer = await self.conversation.send(self.dialect.single(workspace, resource, id_))
                 if self.dialect.shows(answer, id_):
                     found.add(resource)
         return found

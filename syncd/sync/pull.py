@@ -35,7 +35,7 @@ from syncd.sync.consequences import consequence
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.report import PullReport, database_time
 from syncd.toggl.client import Conversation, Retry, Toggl
-from syncd.toggl.dialect import Dialect, ListingPlan, digest
+from syncd.toggl.dialect import Dialect, ListingPlan
 
 ABANDON_S = 2.0
 """How long a shutdown waits for the database to take a turn back."""
@@ -138,7 +138,7 @@ class Puller:
         listing = self.dialect.listing(ListingPlan(self.rules.projects, subject.workspaces, remembered))
         fetched = await conversation.converse(listing)
         reach("after_fetch")
-        seen = digest(fetched, self.dialect.version)
+        seen = fetched.digest(self.dialect.version)
         if seen == begun.digest and not full:
             await self._finish_unchanged(begun, report)
             return

@@ -72,6 +72,15 @@ def retry_after_s(text: str | None, now: datetime) -> float:
     return min(max(wait_s, RETRY_AFTER_LEAST_S), RETRY_AFTER_MOST_S)
 
 
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """The server's clock when it answered; None where it does not say, or not so that it can be read."""
+    try:
+        date = parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
 def quota_remaining(headers: Mapping[str, str]) -> int | None:
     """Requests left in the hour, for the bucket that this call used; None where the answer does not say."""
     text = headers.get("X-Toggl-Quota-Remaining", "").strip()

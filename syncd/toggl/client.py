@@ -13,7 +13,7 @@ import tenacity
 
 from syncd.clock import Clock, Jitter
 from syncd.errors import RateLimited, TogglError, TogglUnavailable
-from syncd.toggl.answers import BodyReader, BodyTooLarge, error_of, quota_remaining
+from syncd.toggl.answers import BodyReader, BodyTooLarge, date_of, error_of, quota_remaining
 from syncd.toggl.dialect import Answer, Inquiry, Request, basic_auth
 from syncd.toggl.pacing import Pacer
 
@@ -30,6 +30,7 @@ CONCURRENT_REQUESTS = 8
 T = TypeVar("T")
 
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
+JSON = {"Content-Type": "application/json"}
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "syncd"}
 
 
@@ -102,7 +103,7 @@ class Conversation:
         self.traffic = Traffic()
         self._toggl = toggl
         self._pacer = pacer
-        self._authorization = authorization
+        self._headers = {"Authorization": authorization}
         self._on_retry = on_retry
         self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
 
@@ -153,10 +154,12 @@ class Conversation:
         self.traffic.requests += 1
         http_status: int | None = None
         try:
-            async with toggl.session.get(
+            async with toggl.session.request(
+                request.method,
                 where,
                 params=request.query,
-                headers={"Authorization": self._authorization},
+                data=request.body,
+                headers=self._headers if request.body is None else {**self._headers, **JSON},
                 allow_redirects=False,
             ) as response:
                 http_status = response.status
@@ -173,7 +176,8 @@ class Conversation:
             self._pacer.hold_until(toggl.clock.monotonic() + failure.retry_after_s)
         if failure is not None:
             raise failure
-        return Answer(request, response.status, body, response.content_type, _is_framed(response.headers))
+        is_framed, date = _is_framed(response.headers), date_of(response.headers)
+        return Answer(request, response.status, body, response.content_type, is_framed, date)
 
     async def _take_turn(self) -> None:
         """Wait for a slot, and for another one if the source asked for silence while we waited."""

@@ -8,27 +8,35 @@ lies the digest: equal digests mean equal answers, so nothing needs decoding. `p
 import base64
 import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from syncd.errors import ContractChanged, TokenRejected
-from syncd.records import Resource, Sighting, Strategy
+from syncd.records import Resource, Sighting, Strategy, Workspace
 from syncd.toggl.salvage import split_rows
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A GET, relative to the base URL."""
+    """One call, relative to the base URL. `body`: JSON, for POST and PUT.
+
+    `organization`: whose hourly quota the call draws on; None: the user's own. v8 has no quotas.
+    """
 
     path: str
     query: tuple[tuple[str, str], ...] = ()
+    method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
+    body: bytes | None = None
+    organization: int | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
     """A final answer: 2xx or a 4xx that speaks about this request only.
 
     `framed`: the end of the body was marked, by Content-Length or a last chunk. A body that ends with the connection
-    may have lost its tail without anybody noticing: good for upserts, no proof of absence.
+    may have lost its tail without anybody noticing: good for upserts, no proof of absence. `date`: the server's clock
+    when it answered, None where it did not say.
     """
 
     request: Request
@@ -36,12 +44,15 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     content_type: str = "application/json"
     framed: bool = True
+    date: datetime | None = None
 
 
 class Fetched(Protocol):
     """All answers of a pull."""
 
-    def answers(self) -> Sequence[Answer]: ...
+    def digest(self, version: str) -> bytes:
+        """16 bytes that stand for all answers and for the decoder that would read them; see `Digest`."""
+        ...
 
 
 T_co = TypeVar("T_co", covariant=True)
@@ -67,7 +78,7 @@ class Dialect(NamedTuple):
     version: str
     listing: "Callable[[ListingPlan], Inquiry[Fetched]]"
     decode: Callable[[Any], Sighting]
-    single: "Callable[[Resource, int], Request]"
+    single: "Callable[[Workspace, Resource, int], Request]"
     shows: "Callable[[Answer, int], bool]"
     price: "Callable[[ListingPlan], Inquiry[Cost]]"
 
@@ -91,18 +102,25 @@ def basic_auth(token: str) -> str:
     return "Basic " + base64.b64encode(f"{token}:api_token".encode()).decode("ascii")
 
 
-def digest(fetched: Fetched, version: str) -> bytes:
-    """16 bytes that stand for all answers and for the decoder that would read them (`version`).
+class Digest:
+    """Stands for answers, and for the decoder that would read them (`version`): equal digests, equal answers.
 
     A decoder that learns to read more must see old answers again, hence the version.
     """
-    total = hashlib.blake2b(version.encode(), digest_size=16)
-    for answer in fetched.answers():
+
+    def __init__(self, version: str) -> None:
+        self._total = hashlib.blake2b(version.encode(), digest_size=16)
+
+    def add(self, answer: Answer) -> None:
+        """Count one answer in; the order matters."""
         request, size = answer.request, len(answer.body)
         head = f"\n{request.path} {request.query} {answer.http_status} {answer.content_type} {answer.framed} {size}\n"
-        total.update(head.encode())
-        total.update(answer.body)
-    return total.digest()
+        self._total.update(head.encode())
+        self._total.update(answer.body)
+
+    def value(self) -> bytes:
+        """16 bytes."""
+        return self._total.digest()
 
 
 def raw_rows(answer: Answer, body: bytes) -> list[msgspec.Raw]:

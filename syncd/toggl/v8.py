@@ -24,7 +24,7 @@ from syncd.records import (
     WorkspaceSnapshot,
 )
 from syncd.toggl.collector import Collector, Gone
-from syncd.toggl.dialect import Answer, Cost, Dialect, Inquiry, ListingPlan, Request, raw_rows
+from syncd.toggl.dialect import Answer, Cost, Dialect, Digest, Inquiry, ListingPlan, Request, raw_rows
 from syncd.toggl.rows import Code, Hours, Id, Instant, RowReader, instant, money, repair
 
 WORKSPACES = Request("/api/v8/workspaces")
@@ -67,6 +67,12 @@ class FetchedV8(NamedTuple):
     def answers(self) -> list[Answer]:
         listed = [*([self.workspaces] if self.workspaces else []), *(answer for _, answer in self.clients)]
         return listed + [answer for each in self.projects.values() for answer in each.answers]
+
+    def digest(self, version: str) -> bytes:
+        total = Digest(version)
+        for answer in self.answers():
+            total.add(answer)
+        return total.value()
 
 
 def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
@@ -272,7 +278,7 @@ def _known_workspaces(answer: Answer | None) -> tuple[dict[int, Workspace], list
     return known, [row for row in rows if isinstance(row, Reject)]
 
 
-def single(resource: Resource, id_: int) -> Request:
+def single(_workspace: Workspace, resource: Resource, id_: int) -> Request:
     """Ask for one client or project."""
     return Request(f"/api/v8/{resource}s/{id_}")
 

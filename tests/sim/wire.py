@@ -172,7 +172,8 @@ class FakeSession:
         self._wire = wire
         self._line = line
 
-    def get(self, url: str, **more: Any) -> "Exchange":
+    def request(self, method: str, url: str, **more: Any) -> "Exchange":
+        assert method == "GET"
         assert more["allow_redirects"] is False
         secret = base64.b64decode(more["headers"]["Authorization"].removeprefix("Basic ")).decode().split(":")[0]
         return Exchange(self._wire, self._line, self._wire.secrets[secret], URL(url).path)

@@ -3,10 +3,12 @@
 import pytest
 
 from syncd.errors import ContractChanged, TokenRejected
+from syncd.records import Workspace
 from syncd.toggl import v8
 from syncd.toggl.dialect import Cost, ListingPlan, Request
 from tests.unit.toggl.answers import answer, client, drive, project, refused
 
+HERE = Workspace(1, None)
 WORKSPACES = "/api/v8/workspaces"
 CLIENTS = "/api/v8/clients"
 WORLD = {
@@ -151,13 +153,13 @@ def test_price_tells_the_requests_of_a_pull() -> None:
 )
 def test_what_shows_that_an_object_is_there(http_status: int, body: bytes, is_there: bool) -> None:
     """Only the object itself, alive; everything else says nothing."""
-    assert v8.shows(answer(v8.single("client", 7), body, http_status), 7) is is_there
+    assert v8.shows(answer(v8.single(HERE, "client", 7), body, http_status), 7) is is_there
 
 
 def test_single_objects_have_their_own_paths() -> None:
     """Of the documented API."""
-    assert v8.single("client", 7).path == "/api/v8/clients/7"
-    assert v8.single("project", 9).path == "/api/v8/projects/9"
+    assert v8.single(HERE, "client", 7).path == "/api/v8/clients/7"
+    assert v8.single(HERE, "project", 9).path == "/api/v8/projects/9"
 
 
 def test_requests_differ_by_what_they_ask() -> None:
