@@ -111,6 +111,17 @@ class World:
         self._shelves[row.id].revision += 1
         return row
 
+    def delete_workspace(self, workspace_id: int) -> None:
+        """Delete a workspace with all rows in it; its members lose sight of it. Raises Missing."""
+        for client in self.clients_of(workspace_id):
+            self.delete_client(client.id)
+        for project in self.projects_of(workspace_id):
+            self.delete_project(project.id)
+        for user in self.users.values():
+            if workspace_id in user.access:
+                self.unshare(user.name, workspace_id)
+        del self.workspaces[workspace_id], self._shelves[workspace_id]
+
     def revision(self, workspace_id: int) -> int:
         """A number that moves with every write to the workspace or to a row in it."""
         return self._shelves[workspace_id].revision

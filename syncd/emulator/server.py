@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 from collections import Counter, deque
+from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from itertools import count
 from types import TracebackType
@@ -25,6 +26,13 @@ from syncd.emulator.v8 import V8
 CACHE_CONTROL = "no-cache, private, no-store, must-revalidate, max-stale=0, post-check=0, pre-check=0"
 PASSWORD = "api_token"  # noqa: S105 (the API's literal: a token is the user name, and this its password)
 UNKNOWN_PATH = "*"
+CONTROL_PREFIX = "/_emulator"
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def _listen(handler: Handler) -> web.Server:
+    return web.Server(handler, access_log=None)
 
 
 class Line(NamedTuple):
@@ -52,12 +60,14 @@ class Emulator:
         null_lists: write empty lists as `null`, as the API was seen to do.
         gzip: pack answers for those who accept it.
         log_size: how many of the latest requests `log` keeps.
+        listener: makes what accepts connections (the proxy has one of its own).
 
     Attributes:
         requests: path template ("/api/v8/clients/{client_id}") -> requests so far, of any method and outcome;
             "*" stands for unknown paths.
         log: the latest requests as `Line`s.
         faults: what is to go wrong.
+        control: answers what begins with "/_emulator"; such requests are neither counted, logged nor spoilt.
     """
 
     def __init__(
@@ -69,23 +79,31 @@ class Emulator:
         null_lists: bool = False,
         gzip: bool = False,
         log_size: int = 10_000,
+        listener: Callable[[Handler], web.Server] = _listen,
     ) -> None:
-        self.world = world
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
         self.log: deque[Line] = deque(maxlen=log_size)
         self._address = (host, port)
+        self.control: Handler | None = None
+        self._listener = listener
         self._gzip = gzip
-        self._dialects: tuple[Dialect, ...] = (V8(world, null_lists=null_lists),)
-        self._users: dict[str | None, User] = {}
+        self._null_lists = null_lists
+        self.load(world)
         self._numbers = count(1)
         self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
 
+    def load(self, world: World) -> None:
+        """Serve another world from now on. Faults, counts and log stay."""
+        self.world = world
+        self._dialects: tuple[Dialect, ...] = (V8(world, null_lists=self._null_lists),)
+        self._users: dict[str | None, User] = {}
+
     async def start(self) -> None:
         """Listen. Raises OSError if the address cannot be had."""
         self._stopping.clear()
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=2.0)
+        self._runner = web.ServerRunner(self._listener(self._serve), shutdown_timeout=2.0)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, *self._address).start()
@@ -132,6 +150,8 @@ class Emulator:
         if path_qs[:1] != "/":  # the absolute form, which proxies send
             path_qs = request.rel_url.raw_path_qs
         path, _, query = path_qs.partition("?")
+        if self.control is not None and path.startswith(CONTROL_PREFIX):
+            return await self.control(request)
         user = self._user(request.headers.get("Authorization"))
         name = "" if user is None else user.name
         target = self._find(path)

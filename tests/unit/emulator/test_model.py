@@ -314,3 +314,16 @@ def test_names_stay_unique_and_listed_whatever_is_written(writes: list[tuple[str
         listed = [(row.id, row.name) for row in world.clients_of(workspace_id)]
         assert sorted((key, name) for key, (home, name) in expected.items() if home == workspace_id) == listed
         assert len(listed) == len({name for _, name in listed})
+
+
+def test_deleted_workspace_takes_its_rows_and_its_members_rights_along(world: World) -> None:
+    """Nothing of it is left, and the other workspace does not notice."""
+    client = world.create_client(1, "Acme")
+    world.create_project(1, "P", client.id)
+    world.create_project(1, "Q")
+    other = world.create_client(2, "Acme")
+    world.delete_workspace(1)
+    assert ([2], [other.id], []) == (list(world.workspaces), list(world.clients), list(world.projects))
+    assert ({2: True}, {}) == (world.user("ann").access, world.user("bob").access)
+    with pytest.raises(Missing):
+        world.delete_workspace(1)
