@@ -324,6 +324,6 @@ def test_deleted_workspace_takes_its_rows_and_its_members_rights_along(world: Wo
     other = world.create_client(2, "Acme")
     world.delete_workspace(1)
     assert ([2], [other.id], []) == (list(world.workspaces), list(world.clients), list(world.projects))
-    assert ({2: True}, {}) == (world.user("ann").access, world.user("bob").access)
+    assert (world.user("ann").access, world.user("bob").access) == ({2: True}, {})
     with pytest.raises(Missing):
         world.delete_workspace(1)
