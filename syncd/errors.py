@@ -13,6 +13,8 @@ token, a password, a response body or a row.
     │   ├── RateLimited             not before `retry_after_s`
     │   ├── QuotaExhausted          not before `retry_after_s`
     │   ├── TogglUnavailable        transport or 5xx, after all retries
+    │   ├── OutcomeUnknown          a write went out and no answer came: look before it is tried again
+    │   ├── Refused                 4xx about this one request: no right, no such row, a value it does not take
     │   └── ContractChanged         an answer that this dialect cannot read
     ├── FencedOut             a later pull of the same token took over; nothing was written
     ├── InvariantViolated     ours: a self-check failed and the transaction was rolled back
@@ -82,11 +84,26 @@ class QuotaExhausted(RateLimited):
 
 
 class TogglUnavailable(TogglError):
-    """Transport failure, time-out or 5xx, after all retries. `passing` False: trying again at once cannot help."""
+    """Transport failure, time-out or 5xx, after all retries.
 
-    def __init__(self, message: str, *, http_status: int | None = None, passing: bool = True) -> None:
+    `passing` False: trying again at once cannot help. `is_sent` False: the request never left, for there was no
+    connection.
+    """
+
+    def __init__(
+        self, message: str, *, http_status: int | None = None, passing: bool = True, is_sent: bool = True
+    ) -> None:
         super().__init__(message, http_status=http_status)
         self.passing = passing
+        self.is_sent = is_sent
+
+
+class OutcomeUnknown(TogglError):
+    """A write was sent, and what came back does not tell whether it was carried out. Never to be repeated blindly."""
+
+
+class Refused(TogglError):
+    """The source understood and said no: 4xx, with what it said. Nothing was changed."""
 
 
 class ContractChanged(TogglError):

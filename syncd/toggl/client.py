@@ -6,13 +6,14 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
 import tenacity
 
 from syncd.clock import Clock, Jitter
-from syncd.errors import RateLimited, TogglError, TogglUnavailable
+from syncd.errors import OutcomeUnknown, RateLimited, TogglError, TogglUnavailable
 from syncd.toggl.answers import BodyReader, BodyTooLarge, date_of, error_of, quota_remaining
 from syncd.toggl.dialect import Answer, Inquiry, Request, basic_auth
 from syncd.toggl.pacing import Pacer
@@ -56,13 +57,14 @@ class Retry:
     error: TogglError
 
 
-def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT) -> aiohttp.ClientSession:
+def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool = False) -> aiohttp.ClientSession:
     """The one session: no redirects (given per request), no cookies, no proxy or netrc from the environment.
 
-    Bodies arrive compressed as sent, because only we verify the end of a gzip stream.
+    Bodies arrive compressed as sent, because only we verify the end of a gzip stream. `force_close`: a connection per
+    request, for writes, whose outcome would be in doubt if they met a kept one that the server has given up.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,
         timeout=timeout,
@@ -131,11 +133,18 @@ class Conversation:
         return [task.result() for task in tasks]
 
     async def send(self, request: Request) -> Answer:
-        """Ask once, and again where that may help: transport errors, 5xx, 429 with a bearable Retry-After."""
+        """Ask once, and again where that may help: transport errors, 5xx, 429 with a bearable Retry-After.
+
+        A write is sent again only where it was certainly not carried out: no connection was made, or 429.
+
+        Raises:
+            OutcomeUnknown: a write that may have been carried out, or not.
+            TogglError: what no retry could mend.
+        """
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=self._backoff_s,
-            retry=tenacity.retry_if_exception(_may_pass),
+            retry=tenacity.retry_if_exception(partial(_may_pass, is_write=request.is_write)),
             sleep=self._pause,
             before_sleep=lambda state: self._report(request, state),
             reraise=True,
@@ -146,6 +155,8 @@ class Conversation:
             except TogglError as error:
                 attempts = retrying.statistics.get("attempt_number", 1)
                 self._on_retry(Retry(request.path, attempts, None, error))
+                if request.is_write and isinstance(error, TogglUnavailable) and error.is_sent:
+                    raise OutcomeUnknown(str(error), http_status=error.http_status) from None
                 raise
 
     async def _attempt(self, request: Request) -> Answer:
@@ -161,13 +172,15 @@ class Conversation:
                 data=request.body,
                 headers=self._headers if request.body is None else {**self._headers, **JSON},
                 allow_redirects=False,
+                middlewares=(_only_once,) if request.is_write else (),
             ) as response:
                 http_status = response.status
                 body = await self._body(response)
         except aiohttp.ClientSSLError as error:  # a person must mend certificates: trying again at once is noise
-            raise TogglUnavailable(f"{where}: TLS failed: {_reason(error)}", passing=False) from None
+            raise TogglUnavailable(f"{where}: TLS failed: {_reason(error)}", passing=False, is_sent=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TogglUnavailable(f"{where}: no answer: {_reason(error)}") from None
+            is_sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+            raise TogglUnavailable(f"{where}: no answer: {_reason(error)}", is_sent=is_sent) from None
         finally:
             self.traffic.answers[http_status] += 1
         self.traffic.quota_remaining = _or_else(quota_remaining(response.headers), self.traffic.quota_remaining)
@@ -224,10 +237,29 @@ class Conversation:
             self._on_retry(Retry(request.path, state.attempt_number, wait_s, error))
 
 
-def _may_pass(error: BaseException) -> bool:
+class _BrokenOff(aiohttp.ClientConnectionError):
+    """The connection broke after a write began to be sent; its cause tells how."""
+
+
+async def _only_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a write.
+
+    By itself it sends PUT and DELETE a second time when the connection breaks (RFC 9112, section 9.3.1 allows that for
+    idempotent methods); it does so for two kinds of error only (aiohttp 3.14, `ClientSession._request`), so they become
+    a third one.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenOff from error
+
+
+def _may_pass(error: BaseException, *, is_write: bool) -> bool:
     if isinstance(error, RateLimited):
         return error.http_status == 429 and error.retry_after_s <= PATIENCE_S
-    return isinstance(error, TogglUnavailable) and error.passing
+    return isinstance(error, TogglUnavailable) and error.passing and not (is_write and error.is_sent)
 
 
 def _is_framed(headers: Mapping[str, str]) -> bool:
@@ -236,6 +268,8 @@ def _is_framed(headers: Mapping[str, str]) -> bool:
 
 def _reason(error: BaseException) -> str:
     """What went wrong below HTTP, without `repr`, which for some aiohttp errors prints the request's headers."""
+    if isinstance(error, _BrokenOff) and error.__cause__ is not None:
+        error = error.__cause__
     number = getattr(error, "errno", None)
     return f"{type(error).__name__}: {os.strerror(number)}" if number and number > 0 else type(error).__name__
 

@@ -30,6 +30,11 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes | None = None
     organization: int | None = None
 
+    @property
+    def is_write(self) -> bool:
+        """It may change something, so that it must not be repeated blindly."""
+        return self.method != "GET"
+
 
 class Answer(msgspec.Struct, frozen=True):
     """A final answer: 2xx or a 4xx that speaks about this request only.

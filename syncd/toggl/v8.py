@@ -227,9 +227,9 @@ def _project(row: _ProjectRow, extra: Extra) -> Project | Gone:
     )
 
 
-_workspaces = RowReader("workspace", _WorkspaceRow, _workspace)
-_clients: RowReader[_ClientRow, Client | Gone] = RowReader("client", _ClientRow, _client)
-_projects: RowReader[_ProjectRow, Project | Gone] = RowReader("project", _ProjectRow, _project)
+workspace_rows = RowReader("workspace", _WorkspaceRow, _workspace)
+client_rows: RowReader[_ClientRow, Client | Gone] = RowReader("client", _ClientRow, _client)
+project_rows: RowReader[_ProjectRow, Project | Gone] = RowReader("project", _ProjectRow, _project)
 
 
 def decode(fetched: FetchedV8) -> Sighting:
@@ -239,7 +239,7 @@ def decode(fetched: FetchedV8) -> Sighting:
         TokenRejected, ContractChanged: an answer that no part of can be used.
     """
     known, rejects = _known_workspaces(fetched.workspaces)
-    clients, projects = Collector(_clients), Collector(_projects)
+    clients, projects = Collector(client_rows), Collector(project_rows)
     for asked, answer in fetched.clients:
         _add(clients, answer, asked)
     for workspace_id, listed in fetched.projects.items():
@@ -273,7 +273,7 @@ def _known_workspaces(answer: Answer | None) -> tuple[dict[int, Workspace], list
     if answer is None:
         return {}, []
     body, repaired = repair(answer.body)
-    rows = [_workspaces.read(raw, repaired=repaired) for raw in raw_rows(answer, body)]
+    rows = [workspace_rows.read(raw, repaired=repaired) for raw in raw_rows(answer, body)]
     known = {row.id: row for row in rows if isinstance(row, Workspace)}
     return known, [row for row in rows if isinstance(row, Reject)]
 
