@@ -61,7 +61,7 @@ class Scope(msgspec.Struct, frozen=True):
     """A scope as stored: the ids it showed last, ascending, and those it showed once and then lacked.
 
     `is_admin` of the token in this workspace. `regressions` by id, as text, for JSON has no other keys. `seen_at`: when
-    the pull began that wrote it.
+    the pull began that wrote it. `cursor`: from when on the source may be asked for changes only; None: for everything.
     """
 
     is_admin: bool
@@ -71,6 +71,7 @@ class Scope(msgspec.Struct, frozen=True):
     regressions: dict[str, Regression] = {}
     held_hash: str | None = None
     seen_at: datetime | None = None
+    cursor: datetime | None = None
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -109,19 +110,22 @@ class Deletes(msgspec.Struct, frozen=True):
     """What absence comes to, in one scope.
 
     `tombstones`: ids to bury now. `candidates`: live ids that are missing and that nobody else sees. `held`: those the
-    guard wants a person to decide about. `is_waiting`: further snapshots may still confirm some.
+    guard wants a person to decide about. `is_waiting`: further snapshots may still confirm some. `proven`: those of
+    `tombstones` that the source itself calls deleted.
     """
 
     tombstones: list[int] = []
     candidates: int = 0
     held: Held | None = None
     is_waiting: bool = False
+    proven: frozenset[int] = frozenset()
 
 
 class ScopePlan(msgspec.Struct, Generic[R], frozen=True):
     """One resource of one workspace.
 
-    `incomplete`: why the snapshot proves no absence; empty = it was complete. `yielded`: records that a better token
+    `incomplete`: why the snapshot proves no absence; empty = it was complete, or holds only changes (`is_delta`) and
+    does not try to. `yielded`: records that a better token
     sees too, and owns. `heirs`: tokens that own rows from now on, and how many. `from_future`: ids whose `at` is more
     than a day ahead.
     """
@@ -134,6 +138,7 @@ class ScopePlan(msgspec.Struct, Generic[R], frozen=True):
     heirs: dict[str, int] = {}
     from_future: list[int] = []
     held_before: str | None = None
+    is_delta: bool = False
 
     @property
     def is_settled(self) -> bool:
@@ -159,9 +164,10 @@ class WorkspacePlan(msgspec.Struct, frozen=True):
 
     @property
     def doomed(self) -> list[tuple[Resource, int]]:
-        """What is to be buried."""
-        clients: list[tuple[Resource, int]] = [("client", id_) for id_ in self.clients.deletes.tombstones]
-        return clients + [("project", id_) for id_ in self.projects.deletes.tombstones]
+        """What is to be buried for its absence alone."""
+        clients, projects = self.clients.deletes, self.projects.deletes
+        missing: list[tuple[Resource, int]] = [("client", i) for i in clients.tombstones if i not in clients.proven]
+        return missing + [("project", i) for i in projects.tombstones if i not in projects.proven]
 
     @property
     def is_settled(self) -> bool:

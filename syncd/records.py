@@ -100,17 +100,34 @@ class Reject(msgspec.Struct, frozen=True):
     body: str
 
 
+class Cursor(msgspec.Struct, frozen=True):
+    """From when on a scope may be asked for its changes, by the source's clock, and with which rights it was seen."""
+
+    since: datetime
+    is_admin: bool
+
+
 class Snapshot(msgspec.Struct, Generic[R], frozen=True):
     """What one pull saw of a scope.
 
     `records` by id; `incomplete`: the reasons why a row that is not here may exist all the same, empty when the
     snapshot is complete; `gone`: ids that the source itself calls deleted.
+
+    `is_delta`: it holds only what changed since the last one, so that absence means nothing, and is no flaw either.
+    `cursor`: from when on to ask for changes next time, by the source's clock; None: it cannot be asked for changes.
     """
 
     strategy: Strategy
     records: Mapping[int, R]
     incomplete: tuple[str, ...] = ()
     gone: frozenset[int] = frozenset()
+    is_delta: bool = False
+    cursor: datetime | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """A row that is not here does not exist, as far as the token can see."""
+        return not self.incomplete and not self.is_delta
 
 
 class WorkspaceSnapshot(msgspec.Struct, frozen=True):

@@ -20,41 +20,52 @@ WHERE excluded.name IS NOT NULL AND w.name IS DISTINCT FROM excluded.name;
 
 -- name: read_scope
 -- What token $1 last saw of resource $3 in workspace $2.
-SELECT is_admin, strategy, ids, absent, regressions, held_hash, seen_at FROM syncd.scopes
+SELECT is_admin, strategy, ids, absent, regressions, held_hash, seen_at, cursor FROM syncd.scopes
 WHERE token = $1 AND workspace_id = $2 AND resource = $3;
 
 -- name: read_viewers
 -- The other tokens that see resource $3 of workspace $2 and can be trusted to: not removed, not rejected, access kept.
--- `seen_at`: when its last look at all of it began; an unchanged pull is such a look too.
+-- `seen_at`: when its last look at all of it began; an unchanged pull is such a look too, unless it asked for changes
+-- of projects only.
 SELECT s.token, s.is_admin, t.rank, s.ids, s.absent,
-       CASE WHEN cardinality(s.incomplete) = 0 THEN greatest(t.last_success_at, s.seen_at) ELSE s.complete_at END AS seen_at
+       CASE WHEN cardinality(s.incomplete) = 0
+            THEN greatest(CASE s.resource WHEN 'client' THEN t.last_success_at ELSE t.last_walk_at END, s.complete_at)
+            ELSE s.complete_at END AS seen_at
 FROM syncd.scopes s JOIN syncd.tokens t ON t.name = s.token
 WHERE s.workspace_id = $2 AND s.resource = $3 AND s.token <> $1
   AND t.enabled AND t.status <> 'rejected' AND s.lost_at IS NULL;
 
 -- name: write_scope
 -- $1 token, $2 workspace, $3 resource, $4 is_admin, $5 strategy, $6 ids, $7 absent, $8 regressions, $9 incomplete,
--- $10 held ids (NULL: none), $11 hash, $12 reason, $13 live rows, $14 began_at, $15 pull.
+-- $10 held ids (NULL: none), $11 hash, $12 reason, $13 live rows, $14 began_at, $15 pull, $16 cursor, $17 compare_no
+-- when the pull began, $18: only changes were looked at, which says nothing about completeness.
 -- Equal ids keep their old datum, so that a long array stays where it is stored. Rows and scopes run ahead of the digest
 -- now: until the pull is finished it stands for nothing, for a pull that ends here must not have it trusted.
 WITH forgotten AS (
     UPDATE syncd.tokens SET digest = NULL WHERE name = $1 AND digest IS NOT NULL
 )
 INSERT INTO syncd.scopes AS s (token, workspace_id, resource, is_admin, strategy, ids, absent, regressions, incomplete,
-                               held_ids, held_hash, held_reason, held_live, held_since, seen_at, complete_at, pull_id)
+                               held_ids, held_hash, held_reason, held_live, held_since, seen_at, complete_at, pull_id,
+                               cursor, cursor_no)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[], $10::bigint[], $11::text, $12, $13,
-        CASE WHEN $11 IS NOT NULL THEN $14::timestamptz END, $14, CASE WHEN cardinality($9) = 0 THEN $14 END, $15)
+        CASE WHEN $11 IS NOT NULL THEN $14::timestamptz END, $14, CASE WHEN cardinality($9) = 0 AND NOT $18 THEN $14 END,
+        $15, $16::timestamptz, $17)
 ON CONFLICT (token, workspace_id, resource) DO UPDATE
 SET is_admin = $4, strategy = $5, ids = CASE WHEN s.ids = $6 THEN s.ids ELSE $6 END, absent = $7, regressions = $8,
-    incomplete = $9, held_ids = $10, held_hash = $11, held_reason = $12, held_live = $13,
+    incomplete = CASE WHEN $18 AND cardinality($9) = 0 THEN s.incomplete ELSE $9 END, held_ids = $10, held_hash = $11, held_reason = $12, held_live = $13,
     held_since = CASE WHEN $11 = s.held_hash THEN s.held_since WHEN $11 IS NOT NULL THEN $14 END,
-    seen_at = $14, complete_at = CASE WHEN cardinality($9) = 0 THEN $14 ELSE s.complete_at END, lost_at = NULL,
-    pull_id = $15;
+    seen_at = $14, complete_at = CASE WHEN cardinality($9) = 0 AND NOT $18 THEN $14 ELSE s.complete_at END,
+    lost_at = NULL, pull_id = $15, cursor = $16, cursor_no = $17;
+
+-- name: known_clients
+-- Of the clients that token $1 saw last in workspace $2: whether they were archived, NULL where nobody said.
+SELECT c.id, c.archived FROM syncd.scopes s JOIN toggl.clients c ON c.id = ANY (s.ids)
+WHERE s.token = $1 AND s.workspace_id = $2 AND s.resource = 'client';
 
 -- name: lose_scopes
 -- Token $1 no longer sees workspaces other than $2: freeze what it saw there ($3 began_at). Returns the lost ones.
 WITH lost AS (
-    UPDATE syncd.scopes SET lost_at = $3, held_ids = NULL, held_hash = NULL, held_reason = NULL, held_live = NULL,
+    UPDATE syncd.scopes SET lost_at = $3, cursor = NULL, held_ids = NULL, held_hash = NULL, held_reason = NULL, held_live = NULL,
            held_since = NULL
     WHERE token = $1 AND workspace_id <> ALL ($2::bigint[]) AND lost_at IS NULL
     RETURNING workspace_id

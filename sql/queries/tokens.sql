@@ -54,7 +54,9 @@ WHERE mine.token = ANY ($1) AND other.token <> ALL ($1);
 -- name: begin_pull
 -- Raise the fence of token $1 for at most $2 (interval) and tell what the pull needs to know.
 -- `strategies`: workspace id -> strategy of its project scope, where it is not the workspace listing. `workspace_ids`:
--- those of the last finished pull, and those of which a pull that was not finished has left a scope.
+-- those of the last finished pull, and those of which a pull that was not finished has left a scope. `cursors`:
+-- workspace id -> from when on its projects may be asked for by what changed; the source knows no changes older than
+-- three months, and somebody's clock may be wrong.
 UPDATE syncd.tokens t
 SET pull_id = nextval('syncd.pull_ids'), last_attempt_at = clock_timestamp(), running_until = now() + $2
 WHERE name = $1
@@ -65,7 +67,11 @@ RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at,
            SELECT s.workspace_id FROM syncd.scopes s WHERE s.token = t.name AND s.lost_at IS NULL) seen) AS workspace_ids,
     coalesce(t.last_full_at <= now() - $3::interval, true) AS full_due,
     (SELECT jsonb_object_agg(s.workspace_id, s.strategy) FROM syncd.scopes s
-     WHERE s.token = t.name AND s.resource = 'project' AND s.strategy = 'client') AS strategies;
+     WHERE s.token = t.name AND s.resource = 'project' AND s.strategy = 'client') AS strategies,
+    (SELECT jsonb_object_agg(s.workspace_id, jsonb_build_object('since', s.cursor, 'is_admin', s.is_admin))
+     FROM syncd.scopes s
+     WHERE s.token = t.name AND s.resource = 'project' AND s.cursor > now() - interval '60 days'
+       AND s.cursor_no = t.compare_no AND s.lost_at IS NULL) AS cursors;
 
 -- name: held_tokens
 -- Of the tokens $1, those that may not send a request yet, with the seconds to wait.
@@ -83,10 +89,12 @@ ORDER BY next_due_at LIMIT $2;
 SELECT 1 FROM syncd.tokens WHERE name = $1 AND pull_id = $2 FOR NO KEY UPDATE;
 
 -- name: finish_unchanged
--- Pull $2 of token $1 found the same answers as the last one; $3 requests were spent, $4 is left of the quota.
+-- Pull $2 of token $1 found the same answers as the last one; $3 requests were spent, $4 is left of the quota; $5: it
+-- listed everything.
 -- The next pull is due at the first instant of the token's own grid that lies ahead, so phases never drift or bunch.
 UPDATE syncd.tokens
-SET last_success_at = last_attempt_at, running_until = NULL, failures = 0, last_error = NULL, action_required = NULL,
+SET last_success_at = last_attempt_at, last_walk_at = CASE WHEN $5 THEN last_attempt_at ELSE last_walk_at END,
+    running_until = NULL, failures = 0, last_error = NULL, action_required = NULL,
     not_before = CASE WHEN not_before > now() THEN not_before END, request_count = $3, quota_remaining = $4,
     next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
     status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
@@ -95,11 +103,12 @@ RETURNING next_due_at;
 
 -- name: finish_changed
 -- Pull $2 of token $1 compared and applied everything; $3 requests, $4 quota left, $5 digest (NULL: compare again next
--- time), $6 rows in its snapshots, $7 the workspaces it saw, $8 compare_no when it began: if that moved on, somebody
--- asked meanwhile for one more comparison. Commits after the rows it speaks for, so the digest never runs ahead of them.
+-- time), $6 rows that it sees, $7 the workspaces it saw, $8 compare_no when it began: if that moved on, somebody asked
+-- meanwhile for one more comparison; $9: it listed everything. Commits after the rows it speaks for, so the digest never runs ahead of them.
 UPDATE syncd.tokens
-SET last_success_at = last_attempt_at, last_full_at = last_attempt_at, digest = CASE WHEN compare_no = $8 THEN $5::bytea END, row_count = $6,
-    workspace_ids = $7,
+SET last_success_at = last_attempt_at, digest = CASE WHEN compare_no = $8 THEN $5::bytea END, row_count = $6,
+    last_full_at = CASE WHEN $9 THEN last_attempt_at ELSE last_full_at END,
+    last_walk_at = CASE WHEN $9 THEN last_attempt_at ELSE last_walk_at END, workspace_ids = $7,
     running_until = NULL, failures = 0, last_error = NULL, action_required = NULL, not_before = CASE WHEN not_before > now() THEN not_before END,
     request_count = $3, quota_remaining = $4,
     next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
@@ -112,7 +121,8 @@ RETURNING next_due_at;
 -- many seconds from now (or NULL). Rows stay as they are. A rejected token owns no row, so when it recovers it compares;
 -- it stays rejected until it succeeds, whatever else befalls it.
 UPDATE syncd.tokens
-SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END, running_until = NULL, failures = failures + 1,
+SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END,
+    compare_no = compare_no + CASE WHEN $3 = 'rejected' THEN 1 ELSE 0 END, running_until = NULL, failures = failures + 1,
     last_error = $4, action_required = CASE WHEN status = 'rejected' AND $5::text IS NULL THEN action_required ELSE $5::text END,
     not_before = greatest(CASE WHEN not_before > now() THEN not_before END, now() + make_interval(secs => $6::float8)),
     next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,

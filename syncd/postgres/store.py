@@ -18,7 +18,7 @@ from syncd.postgres.database import Database
 from syncd.postgres.sql import queries
 from syncd.postgres.tables import ROW_REFUSED
 from syncd.postgres.writer import Begun, WorkspaceWriter
-from syncd.records import Reject
+from syncd.records import Cursor, Reject
 
 
 class Quarantined(NamedTuple):
@@ -45,7 +45,14 @@ class Store:
         if row is None:
             raise LookupError(f"token {token} is not registered")
         strategies = {int(id_): strategy for id_, strategy in (row["strategies"] or {}).items()}
-        return Begun(**{**dict(row), "token": token, "strategies": strategies})
+        cursors = msgspec.convert(row["cursors"] or {}, dict[int, Cursor], str_keys=True, strict=False)
+        return Begun(**{**dict(row), "token": token, "strategies": strategies, "cursors": cursors})
+
+    async def known_clients(self, begun: Begun, workspace_id: int) -> dict[int, bool | None]:
+        """Clients that the token saw last in a workspace -> whether they were archived."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(queries()["known_clients"], begun.token, workspace_id)
+        return {row["id"]: row["archived"] for row in rows}
 
     @asynccontextmanager
     async def workspace(self, begun: Begun, workspace_id: int) -> AsyncIterator[WorkspaceWriter]:
@@ -96,9 +103,11 @@ class Store:
         async with self._database.connection() as connection:
             await connection.execute(queries()["close_pull"], begun.pull_id, result, counts)
 
-    async def finish_unchanged(self, begun: Begun, requests: int, quota_remaining: int | None) -> datetime | None:
-        """The answers were the same. When the next pull is due; None: fenced out."""
-        return await self._finish("finish_unchanged", begun, requests, quota_remaining)
+    async def finish_unchanged(
+        self, begun: Begun, requests: int, quota_remaining: int | None, *, is_whole: bool
+    ) -> datetime | None:
+        """The answers were the same. When the next pull is due; None: fenced out. `is_whole`: it listed everything."""
+        return await self._finish("finish_unchanged", begun, requests, quota_remaining, is_whole)
 
     async def finish_changed(
         self,
@@ -108,11 +117,12 @@ class Store:
         digest: bytes | None,
         row_count: int,
         workspace_ids: Sequence[int],
+        *,
+        is_whole: bool,
     ) -> datetime | None:
-        """Everything is applied. `digest` None: compare again next time."""
-        return await self._finish(
-            "finish_changed", begun, requests, quota_remaining, digest, row_count, workspace_ids, begun.compare_no
-        )
+        """Everything is applied. `digest` None: compare again next time. `is_whole`: it listed everything."""
+        facts = requests, quota_remaining, digest, row_count, workspace_ids, begun.compare_no, is_whole
+        return await self._finish("finish_changed", begun, *facts)
 
     async def finish_failed(
         self, begun: Begun, status: str, error: str, action: str | None, hold_s: float | None

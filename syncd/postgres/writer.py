@@ -9,14 +9,15 @@ from syncd.plan import Cohort, Culprit, Regression, Scope, ScopePlan, StoredScop
 from syncd.postgres.migrate import Connection
 from syncd.postgres.sql import queries
 from syncd.postgres.tables import CLIENTS, PROJECTS, Table
-from syncd.records import Client, Project, R, Resource, Strategy
+from syncd.records import Client, Cursor, Project, R, Resource, Strategy
 
 
 class Begun(msgspec.Struct, frozen=True):
     """A pull that has the fence. `began_at` by the database's clock; `digest` of the last complete pull, or None.
 
     `failures` in a row so far; `is_rejected`: the API refused the token last. `full_due`: compare everything, whatever
-    the digest says. `strategies`: workspace -> remembered project strategy. `workspace_ids` that the token saw last,
+    the digest says. `strategies`: workspace -> remembered project strategy; `cursors`: workspace -> what may be asked
+    for by its changes. `workspace_ids` that the token saw last,
     None before its first pull. `compare_no`: a later one means that somebody asked for a comparison since.
     """
 
@@ -33,6 +34,7 @@ class Begun(msgspec.Struct, frozen=True):
     workspace_ids: list[int] | None
     strategies: dict[int, Strategy]
     is_rejected: bool = False
+    cursors: dict[int, Cursor] = {}
 
 
 class WorkspaceWriter:
@@ -132,6 +134,9 @@ class WorkspaceWriter:
             held.live if held else None,
             self._begun.began_at,
             self._begun.pull_id,
+            scope.cursor,
+            self._begun.compare_no,
+            plan.is_delta,
         )
 
 

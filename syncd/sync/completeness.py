@@ -6,12 +6,12 @@ than before may have other rights in all of them, `contradicted`, because the so
 lacked, and `rejects` again, for records that the database refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from syncd.plan import Culprit
-from syncd.records import R, Reject, Resource, Snapshot, WorkspaceSnapshot
+from syncd.records import Client, R, Reject, Resource, Snapshot, WorkspaceSnapshot
 
 
 def doubt(snapshot: WorkspaceSnapshot, resource: Resource, reason: str) -> WorkspaceSnapshot:
@@ -26,6 +26,11 @@ def doubt_all(snapshot: WorkspaceSnapshot, reason: str) -> WorkspaceSnapshot:
     return msgspec.structs.replace(
         snapshot, clients=_doubted(snapshot.clients, reason), projects=_doubted(snapshot.projects, reason)
     )
+
+
+def clients_moved(seen: Snapshot[Client], known: Mapping[int, bool | None]) -> bool:
+    """Whether a client went missing, or was archived or restored. `known`: clients seen before -> archived."""
+    return any(id_ not in seen.records or seen.records[id_].archived != archived for id_, archived in known.items())
 
 
 def without(snapshot: WorkspaceSnapshot, culprits: Sequence[Culprit]) -> tuple[WorkspaceSnapshot, list[Reject]]:

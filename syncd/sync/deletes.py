@@ -74,12 +74,13 @@ def plan_deletes(
         return Deletes(candidates=len(candidates))
     is_waiting = len(ripe) < len(missing) or not _live_ids(ripe, live, seen_by_others).isdisjoint(unconfirmed)
     reason = objection(len(confirmed), len(live), is_emptied=not scope.ids, max_share=rules.max_share)
+    proven = frozenset(id_ for cohort in ripe if cohort.is_proven for id_ in cohort.ids).intersection(confirmed)
     if reason is None:
-        return Deletes(confirmed, len(candidates), None, is_waiting)
+        return Deletes(confirmed, len(candidates), None, is_waiting, proven)
     held = Held(set_hash(name, confirmed), confirmed, len(live), reason)
     decision = decisions.get(held.hash)
     if decision == "approve":
-        return Deletes(confirmed, len(candidates), None, is_waiting)
+        return Deletes(confirmed, len(candidates), None, is_waiting, proven)
     return Deletes([], len(candidates), None if decision == "reject" else held, is_waiting)
 
 

@@ -54,36 +54,52 @@ def _plan_scope(
     regressions = before.regressions if before else {}
     changes = diff(ours, stored.rows, pulling.began_at, regressions)
     known = before
-    if before is not None and not snapshot.incomplete:
+    if before is not None and snapshot.is_complete:
         known = msgspec.structs.replace(before, absent=restart(before.absent, viewers, pulling.began_at))
     scope = next_scope(known, snapshot, pulling.began_at, is_admin=is_admin)
     deletes = Deletes()
     if not snapshot.incomplete:
         name = ScopeName(pulling.token, workspace.id, resource)
-        scope, deletes = _plan_absences(name, scope, stored, pulling)
+        scope, deletes = _plan_absences(name, scope, stored, pulling, only_proven=snapshot.is_delta)
     stale = [record for record in changes.stale if stored.rows[record.id].deleted_at is None]
     is_new = before is None or before.seen_at != pulling.began_at  # else a transaction that is tried again
-    remembered = next_regressions(stale, regressions, counts=is_new and not snapshot.incomplete)
+    remembered = next_regressions(stale, regressions, counts=is_new and snapshot.is_complete)
+    is_settled = not (snapshot.incomplete or deletes.is_waiting or deletes.held or changes.stale)
+    cursor = (snapshot.cursor or _kept_cursor(before, snapshot)) if is_settled else None
     return ScopePlan(
         diff=changes,
-        scope=msgspec.structs.replace(scope, regressions=remembered),
+        scope=msgspec.structs.replace(scope, regressions=remembered, cursor=cursor),
         deletes=deletes,
         incomplete=snapshot.incomplete,
         yielded=len(snapshot.records) - len(ours),
         heirs=heirs_of(_given_up(pulling.rank, before, scope, viewers), viewers),
         from_future=[record.id for record in _written(changes) if record.at > pulling.began_at + FUTURE],
         held_before=before.held_hash if before else None,
+        is_delta=snapshot.is_delta,
     )
 
 
-def _plan_absences(name: ScopeName, scope: Scope, stored: StoredScope[R], pulling: Pulling) -> tuple[Scope, Deletes]:
-    """What to bury, and the scope with only those absences that are still to be decided about."""
+def _kept_cursor(before: Scope | None, snapshot: Snapshot[R]) -> datetime | None:
+    """A single change that we were told of moves no cursor."""
+    return before.cursor if before is not None and snapshot.is_delta else None
+
+
+def _plan_absences(
+    name: ScopeName, scope: Scope, stored: StoredScope[R], pulling: Pulling, *, only_proven: bool
+) -> tuple[Scope, Deletes]:
+    """What to bury, and the scope with only those absences that are still to be decided about.
+
+    `only_proven`: what is merely missing is not looked at, for the snapshot could not show it.
+    """
     live = frozenset(id_ for id_, row in stored.rows.items() if row.record is not None and row.deleted_at is None)
     shown = frozenset(scope.ids).union(id_ for cohort in scope.absent for id_ in cohort.ids)
     seen_by_others: frozenset[int] = frozenset().union(*(viewer.ids for viewer in stored.viewers))
     seen_by_others |= pulling.seen.get(name.resource, frozenset())
     unconfirmed = unconfirmed_by(stored.viewers, pulling.deletes)
-    deletes = plan_deletes(name, scope, live & shown, seen_by_others, pulling.deletes, pulling.decisions, unconfirmed)
+    judged = scope
+    if only_proven:
+        judged = msgspec.structs.replace(scope, absent=[cohort for cohort in scope.absent if cohort.is_proven])
+    deletes = plan_deletes(name, judged, live & shown, seen_by_others, pulling.deletes, pulling.decisions, unconfirmed)
     rest = keep_only(scope.absent, live.difference(deletes.tombstones))
     return msgspec.structs.replace(scope, absent=rest), deletes
 

@@ -11,7 +11,7 @@ begin ─▶ fetch ─▶ digest equal? ─▶ finish            one UPDATE, not
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -28,9 +28,9 @@ from syncd.errors import (
 from syncd.failpoints import reach
 from syncd.postgres.store import Store
 from syncd.postgres.writer import Begun
-from syncd.records import Reject, Sighting
+from syncd.records import Reject, Sighting, WorkspaceSnapshot
 from syncd.sync.apply import Applier
-from syncd.sync.completeness import doubt_all
+from syncd.sync.completeness import clients_moved, doubt_all
 from syncd.sync.consequences import consequence
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.report import PullReport, database_time
@@ -134,15 +134,17 @@ class Puller:
 
     async def _walk(self, subject: Subject, begun: Begun, report: PullReport, *, full: bool) -> None:
         conversation = self._talk(subject, report)
-        remembered = {} if full else begun.strategies
-        listing = self.dialect.listing(ListingPlan(self.rules.projects, subject.workspaces, remembered))
-        fetched = await conversation.converse(listing)
+        plan = ListingPlan(self.rules.projects, subject.workspaces)
+        if not full:
+            plan = msgspec.structs.replace(plan, remembered=begun.strategies, cursors=begun.cursors)
+        fetched = await conversation.converse(self.dialect.listing(plan))
         reach("after_fetch")
         seen = fetched.digest(self.dialect.version)
+        report.is_whole = fetched.is_whole
         if seen == begun.digest and not full:
             await self._finish_unchanged(begun, report)
             return
-        report.full = True
+        report.full = report.is_whole
         sighting = self.dialect.decode(fetched)
         del fetched  # the bodies are the largest thing a pull holds
         rejects = await self._apply_all(begun, sighting, report, conversation)
@@ -181,29 +183,48 @@ class Puller:
         if report.gained or report.lost:
             snapshots = [doubt_all(snapshot, "workspaces_changed") for snapshot in snapshots]
         applier = self._applier(begun, report, conversation, sighting)
+        report.row_count = 0
         rejects = list(sighting.rejects)
         for snapshot in snapshots:
-            plan, refused = await applier.apply(snapshot)
+            deepened, unread = await self._deepened(snapshot, begun, conversation)
+            plan, refused = await applier.apply(deepened)
             reach("after_workspace_commit")
             report.add(plan)
-            rejects += refused
+            rejects += [*unread, *refused]
         if report.lost:
             await applier.lose(visible)
             reach("after_lost_workspaces")
         return rejects
 
+    async def _deepened(
+        self, snapshot: WorkspaceSnapshot, begun: Begun, conversation: Conversation
+    ) -> tuple[WorkspaceSnapshot, Sequence[Reject]]:
+        """The snapshot, with all projects instead of the changed ones where a client's fate may have touched the rest.
+
+        Deleting a client takes it from its projects and moves no `at`, so that they do not count as changed (users
+        report, toggl/mobileapp #1905); what archiving one does to the `at` of its projects nobody wrote down.
+        """
+        if not snapshot.projects.is_delta:
+            return snapshot, ()
+        known = await self.store.known_clients(begun, snapshot.workspace.id)
+        if not clients_moved(snapshot.clients, known):
+            return snapshot, ()
+        walked = await conversation.converse(self.dialect.walk(snapshot.workspace))
+        return msgspec.structs.replace(snapshot, projects=walked.projects), walked.rejects
+
     async def _finish_unchanged(self, begun: Begun, report: PullReport) -> None:
         traffic = report.traffic
         reach("before_finish")
         with database_time(report, self.clock):
-            due = await self.store.finish_unchanged(begun, traffic.requests, traffic.quota_remaining)
+            due = await self.store.finish_unchanged(
+                begun, traffic.requests, traffic.quota_remaining, is_whole=report.is_whole
+            )
         self._succeed(begun, report, due)
         report.result = "unchanged"
 
     async def _finish_changed(
         self, begun: Begun, report: PullReport, sighting: Sighting, rejects: list[Reject], seen: bytes
     ) -> None:
-        report.row_count = sighting.row_count
         report.clients.quarantined = sum(reject.resource != "project" for reject in rejects)
         report.projects.quarantined = sum(reject.resource == "project" for reject in rejects)
         reasons = {notice.detail for notice in report.notices if notice.kind == "incomplete"}
@@ -221,7 +242,13 @@ class Puller:
                 await self.store.close_pull(begun, "partial" if report.reason else "changed", counts)
             reach("before_finish")
             due = await self.store.finish_changed(
-                begun, traffic.requests, traffic.quota_remaining, trusted, report.row_count, visible
+                begun,
+                traffic.requests,
+                traffic.quota_remaining,
+                trusted,
+                report.row_count,
+                visible,
+                is_whole=report.is_whole,
             )
         self._succeed(begun, report, due)
 

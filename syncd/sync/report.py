@@ -71,7 +71,8 @@ class Notice(msgspec.Struct, frozen=True):
 class PullReport:
     """One pull of one token, whatever came of it. Durations in seconds; instants by the database's clock.
 
-    `full`: everything was compared. `reason`: why the result is not better, '' if it could not be. `quarantined`,
+    `is_whole`: everything was listed; `full`: and compared. `row_count`: rows that the token sees. `reason`: why the
+    result is not better, '' if it could not be. `quarantined`,
     `released`: (resource, key[, reason]) of records that were not in quarantine before, or no longer are.
     `gained`, `lost`: workspaces that the token sees since now, or no longer.
     """
@@ -80,6 +81,7 @@ class PullReport:
     result: Result = "failed"
     reason: str = ""
     full: bool = False
+    is_whole: bool = False
     pull_id: int | None = None
     began_at: datetime | None = None
     last_success_at: datetime | None = None
@@ -108,6 +110,7 @@ class PullReport:
     def add(self, plan: WorkspacePlan) -> None:
         """Count what was applied to one workspace."""
         self.workspaces += 1
+        self.row_count += len(plan.clients.scope.ids) + len(plan.projects.scope.ids)
         self.clients.add(plan.clients)
         self.clients.stubs += len(plan.stub_clients)
         self.projects.add(plan.projects)

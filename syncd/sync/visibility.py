@@ -21,7 +21,8 @@ def next_scope(scope: Scope | None, snapshot: Snapshot[Any], began_at: datetime,
     """The scope after one more snapshot.
 
     A complete snapshot confirms what was missing before and begins a cohort for what is missing now. An incomplete one
-    adds to what is visible, takes nothing away and confirms nothing. The same pull confirms once, however often it is
+    adds to what is visible, takes nothing away and confirms nothing; nor does one that holds only changes confirm
+    anything. The same pull confirms once, however often it is
     applied (a commit's answer may be lost, and the transaction tried again). After a change of strategy the first
     complete snapshot only sets a new baseline, for the other way of listing may not show what is missing: see
     `_rebased`.
@@ -30,6 +31,8 @@ def next_scope(scope: Scope | None, snapshot: Snapshot[Any], began_at: datetime,
     gone = _cohort(snapshot.gone - seen, began_at, is_proven=True)
     if scope is None:
         return Scope(is_admin, snapshot.strategy, sorted(seen), gone)
+    if snapshot.is_delta:
+        return _moved_on(scope, snapshot, gone, is_admin=is_admin)
     if snapshot.incomplete:
         ids = seen.union(scope.ids)
         return Scope(is_admin, scope.strategy, sorted(ids), _without(scope.absent, ids))
@@ -38,6 +41,13 @@ def next_scope(scope: Scope | None, snapshot: Snapshot[Any], began_at: datetime,
     confirmed = [_confirmed(cohort, began_at) for cohort in _without(_without(scope.absent, seen), snapshot.gone)]
     missing = _cohort(frozenset(scope.ids) - seen - snapshot.gone, began_at, is_proven=False)
     return Scope(is_admin, snapshot.strategy, sorted(seen), confirmed + missing + gone)
+
+
+def _moved_on(scope: Scope, snapshot: Snapshot[Any], gone: list[Cohort], *, is_admin: bool) -> Scope:
+    """The scope after an answer that holds only changes: it adds, takes away what was deleted, and confirms nothing."""
+    ids = frozenset(scope.ids).union(snapshot.records) - snapshot.gone
+    absent = _without(_without(scope.absent, ids), snapshot.gone)
+    return Scope(is_admin, scope.strategy, sorted(ids), absent + gone)
 
 
 def _rebased(scope: Scope, snapshot: Snapshot[Any], began_at: datetime) -> list[Cohort]:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from syncd.errors import ContractChanged, TokenRejected
-from syncd.records import Resource, Sighting, Strategy, Workspace
+from syncd.records import Cursor, Project, Reject, Resource, Sighting, Snapshot, Strategy, Workspace
 from syncd.toggl.salvage import split_rows
 
 
@@ -59,10 +59,22 @@ class Fetched(Protocol):
         """16 bytes that stand for all answers and for the decoder that would read them; see `Digest`."""
         ...
 
+    @property
+    def is_whole(self) -> bool:
+        """Everything was listed, not only what changed."""
+        ...
+
 
 T_co = TypeVar("T_co", covariant=True)
 Inquiry = Generator[Sequence[Request], Sequence[Answer], T_co]
 """Yields batches of requests, is sent their answers in the same order, returns what it wanted to know."""
+
+
+class Walked(NamedTuple):
+    """All projects of one workspace, and the rows that could not be read."""
+
+    projects: Snapshot[Project]
+    rejects: Sequence[Reject]
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -77,7 +89,7 @@ class Dialect(NamedTuple):
     """One API version: what to ask, and how to read what came.
 
     `version` changes when a row is read differently, so that stored digests no longer count. `single` asks for one
-    object by its id; `shows` tells whether the answer has it, alive.
+    object by its id; `shows` tells whether the answer has it, alive. `walk` lists all projects of one workspace.
     """
 
     version: str
@@ -86,17 +98,20 @@ class Dialect(NamedTuple):
     single: "Callable[[Workspace, Resource, int], Request]"
     shows: "Callable[[Answer, int], bool]"
     price: "Callable[[ListingPlan], Inquiry[Cost]]"
+    walk: "Callable[[Workspace], Inquiry[Walked]]"
 
 
 class ListingPlan(msgspec.Struct, frozen=True):
     """How to list: `projects` as configured; `only`: workspaces to mirror, empty = all that the token sees.
 
     `remembered`: workspaces whose listing of projects the server refused earlier, so that `auto` need not ask again.
+    `cursors`: workspaces of whose projects the changes will do, if the rights are the same.
     """
 
     projects: str = "auto"
     only: frozenset[int] = frozenset()
     remembered: Mapping[int, Strategy] = msgspec.field(default_factory=dict)
+    cursors: Mapping[int, Cursor] = msgspec.field(default_factory=dict)
 
     def wants(self, workspace_id: int) -> bool:
         return not self.only or workspace_id in self.only

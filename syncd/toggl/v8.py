@@ -24,7 +24,7 @@ from syncd.records import (
     WorkspaceSnapshot,
 )
 from syncd.toggl.collector import Collector, Gone
-from syncd.toggl.dialect import Answer, Cost, Dialect, Digest, Inquiry, ListingPlan, Request, raw_rows
+from syncd.toggl.dialect import Answer, Cost, Dialect, Digest, Inquiry, ListingPlan, Request, Walked, raw_rows
 from syncd.toggl.rows import Code, Hours, Id, Instant, RowReader, instant, money, repair
 
 WORKSPACES = Request("/api/v8/workspaces")
@@ -73,6 +73,10 @@ class FetchedV8(NamedTuple):
         for answer in self.answers():
             total.add(answer)
         return total.value()
+
+    @property
+    def is_whole(self) -> bool:
+        return True
 
 
 def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
@@ -283,6 +287,14 @@ def single(_workspace: Workspace, resource: Resource, id_: int) -> Request:
     return Request(f"/api/v8/{resource}s/{id_}")
 
 
+def walk(workspace: Workspace) -> Inquiry[Walked]:
+    """All projects of a workspace."""
+    (answer,) = yield (workspace_projects(workspace.id),)
+    projects = Collector(project_rows)
+    _add(projects, answer, workspace.id)
+    return Walked(projects.snapshot(workspace.id, "workspace"), projects.rejects)
+
+
 class _Existence(msgspec.Struct):
     id: Id
     server_deleted_at: str | None = None
@@ -303,4 +315,4 @@ def shows(answer: Answer, id_: int) -> bool:
     return found.id == id_ and found.server_deleted_at is None
 
 
-DIALECT = Dialect("v8.1", listing, decode, single, shows, price)
+DIALECT = Dialect("v8.1", listing, decode, single, shows, price, walk)

@@ -182,7 +182,7 @@ MUTANTS = [
            "UPDATE syncd.tokens SET digest = digest WHERE name = $1 AND false", STORE),
     Mutant("the digest comes after the rows", "syncd/sync/pull.py",
            "        rejects = await self._apply_all(",
-           "        await self.store.finish_changed(begun, 0, None, seen, 0, begun.workspace_ids or [])\n"
+           "        await self.store.finish_changed(begun, 0, None, seen, 0, [], is_whole=True)\n"
            "        rejects = await self._apply_all(",
            "tests/chaos/test_cuts.py tests/chaos/test_kills.py"),
     Mutant("a workspace of an unfinished pull can be lost", "sql/queries/tokens.sql",

@@ -124,7 +124,7 @@ class Teller:
             case "finish":
                 told.append([sorted(changed) for changed in await store.quarantine(begun, rejects)])
                 digest = b"seen" if report.is_settled and not rejects else None
-                told.append(await store.finish_changed(begun, 3, None, digest, 7, visible) is None)
+                told.append(await store.finish_changed(begun, 3, None, digest, 7, visible, is_whole=True) is None)
             case "rejected" | "failed":
                 told.append(await store.finish_failed(begun, step.end, "why", None, None) is None)
         return told

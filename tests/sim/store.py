@@ -132,7 +132,10 @@ class SimStore:
     async def close_pull(self, _begun: Begun, _result: str, _counts: Mapping[str, Any]) -> None:
         await self._statement()
 
-    async def finish_unchanged(self, begun: Begun, requests: int, quota_remaining: int | None) -> datetime | None:
+    async def finish_unchanged(
+        self, begun: Begun, requests: int, quota_remaining: int | None, *, is_whole: bool
+    ) -> datetime | None:
+        assert is_whole
         del requests, quota_remaining
         return await self._finish(begun, self._succeed)
 
@@ -144,7 +147,10 @@ class SimStore:
         digest: bytes | None,
         row_count: int,
         workspace_ids: Sequence[int],
+        *,
+        is_whole: bool,
     ) -> datetime | None:
+        assert is_whole
         del requests, quota_remaining
 
         def change(row: Token) -> None:
@@ -163,6 +169,7 @@ class SimStore:
         def change(row: Token) -> None:
             if status == "rejected":
                 row.digest = None
+                row.compare_no += 1
             row.failures += 1
             row.status = "rejected" if row.status == "rejected" else status
             held = self._still_held(row)

@@ -35,7 +35,7 @@ class Pulls:
         try:
             await self.gate.wait()
             begun = await self.store.begin(name, timeout=HOUR, full_every=HOUR)
-            await self.store.finish_unchanged(begun, 1, None)
+            await self.store.finish_unchanged(begun, 1, None, is_whole=True)
         finally:
             self.ended.append(name)
 
@@ -124,7 +124,7 @@ async def test_due_times_stay_on_their_grid(database: Database) -> None:
         await connection.execute("UPDATE syncd.tokens SET next_due_at = now() - interval '3 hours 1 minute'")
         before: Any = await connection.fetchval("SELECT next_due_at FROM syncd.tokens")
     begun = await store.begin("a", timeout=HOUR, full_every=HOUR)
-    due = await store.finish_unchanged(begun, 1, None)
+    due = await store.finish_unchanged(begun, 1, None, is_whole=True)
     assert due is not None
     assert (due - before) % timedelta(minutes=5) == timedelta(0)
     assert timedelta(hours=3, minutes=1) < due - before <= timedelta(hours=3, minutes=6)

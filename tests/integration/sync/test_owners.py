@@ -147,5 +147,5 @@ async def test_a_request_to_compare_survives_a_pull_at_work(mirror: Mirror) -> N
     begun = await mirror.store.begin("temp", timeout=mirror.puller.rules.pull_timeout,
                                      full_every=mirror.puller.rules.full_every)  # fmt: skip
     await register(mirror.database, "temp")
-    await mirror.store.finish_changed(begun, 1, None, b"x" * 16, 4, [777])
+    await mirror.store.finish_changed(begun, 1, None, b"x" * 16, 4, [777], is_whole=True)
     assert await mirror.value("SELECT digest FROM syncd.tokens WHERE name = 'temp'") is None

@@ -71,7 +71,7 @@ async def test_the_pull_that_began_last_wins(mirror: Mirror) -> None:
             pass
     async with mirror.store.workspace(newer, 777):
         pass
-    assert await mirror.store.finish_changed(older, 1, None, b"x", 0, []) is None
+    assert await mirror.store.finish_changed(older, 1, None, b"x", 0, [], is_whole=True) is None
     assert await mirror.value("SELECT digest FROM syncd.tokens") is None
 
 

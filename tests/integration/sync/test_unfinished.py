@@ -86,7 +86,7 @@ async def test_a_hold_that_another_process_was_told_of_is_kept(mirror: Mirror, e
     begun = await mirror.store.begin("t0", timeout=HOUR, full_every=DAY)
     await mirror.store.hold("t0", 600)
     if end == "well":
-        await mirror.store.finish_changed(begun, 1, None, None, 0, [])
+        await mirror.store.finish_changed(begun, 1, None, None, 0, [], is_whole=True)
     else:
         await mirror.store.finish_failed(begun, "failed", "why", None, 60)
     assert 500 < (await mirror.registry.held(["t0"]))["t0"] <= 600
