@@ -5,6 +5,9 @@ import contextlib
 import json
 import signal
 import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import click
 
@@ -12,7 +15,7 @@ from syncd.clock import Clock, fresh_rng
 from syncd.emulator import seed as seeds
 from syncd.emulator.life import live
 from syncd.emulator.model import World
-from syncd.emulator.server import Emulator, announcement
+from syncd.emulator.server import Emulator, Listener, announcement, plain_listener
 from syncd.errors import ConfigError, reason_of
 
 
@@ -27,6 +30,9 @@ from syncd.errors import ConfigError, reason_of
 @click.option("--api", default="v8", show_default=True, type=click.Choice(["v8"]), help="The API version it speaks.")
 @click.option("--documented", is_flag=True, help="Exactly the examples of the API documentation, whatever the sizes.")
 @click.option("--live", "live_s", type=click.FloatRange(0.1), metavar="SECONDS", help="Change some data this often.")
+@click.option("--proxy", is_flag=True, help="Be a forward proxy, too, for programs with the vendor's URL built in.")
+@click.option("--ca-file", type=click.Path(path_type=Path), help="With --proxy: where to write the certificate that "
+              "clients must trust; else a temporary file.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Announce URL and tokens as one JSON line.")
 def command(  # noqa: PLR0913, PLR0917 - one argument per option
     host: str,
@@ -39,9 +45,13 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
     api: str,  # noqa: ARG001 - one choice so far
     documented: bool,
     live_s: float | None,
+    proxy: bool,
+    ca_file: Path | None,
     as_json: bool,
 ) -> None:
     """Serve made-up Toggl accounts until Ctrl-C. The first line of output names the URL and the tokens."""
+    if ca_file is not None and not proxy:
+        raise click.UsageError("--ca-file is for --proxy")
     now = Clock().now
     if documented:
         world = seeds.documented(now)
@@ -49,20 +59,47 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
         world = seeds.generate(
             seed=seed, tokens=tokens, workspaces=workspaces, clients=clients, projects=projects, now=now
         )
-    asyncio.run(_serve(world, host, port, live_s, as_json=as_json))
+    with _listening(ca_file, proxy=proxy) as (listener, trusted):
+        asyncio.run(_serve(world, host, port, live_s, listener, trusted, as_json=as_json))
 
 
-async def _serve(world: World, host: str, port: int, live_s: float | None, *, as_json: bool) -> None:
+@contextlib.contextmanager
+def _listening(ca_file: Path | None, *, proxy: bool) -> Iterator[tuple[Listener, Path | None]]:
+    """How to listen, and the file of the CA that clients of the proxy must trust."""
+    if not proxy:
+        yield plain_listener, None
+        return
+    try:
+        from syncd.emulator import authority
+        from syncd.emulator import proxy as proxies
+    except ImportError as error:
+        raise ConfigError([f"--proxy needs {error.name}; pip install 'syncd[emulate]'"]) from None
+    ca = authority.Authority(proxies.HOSTS)
+    with contextlib.ExitStack() as stack:
+        try:
+            trusted = stack.enter_context(authority.ca_file(ca.pem, ca_file))
+        except OSError as error:
+            raise ConfigError([f"--ca-file {ca_file}: {reason_of(error)}; choose another one"]) from None
+        yield partial(proxies.Proxy, authority=ca), trusted
+
+
+async def _serve(
+    world: World, host: str, port: int, live_s: float | None, listener: Listener, trusted: Path | None, *, as_json: bool
+) -> None:
     stopped = _set_by_signals()  # before anybody can know that we are here
     try:
-        emulator = Emulator(world, host=host, port=port)
+        emulator = Emulator(world, host=host, port=port, listener=listener)
         await emulator.start()
     except OSError as error:
         raise ConfigError([f"--host {host} --port {port}: {reason_of(error)}; choose another one"]) from None
     try:
         facts = announcement(world, emulator.url)
         tokens = " ".join(f"{name}={token}" for name, token in world.tokens.items())
-        click.echo(json.dumps(facts) if as_json else f"Toggl emulator (v8) at {emulator.url}  tokens: {tokens}")
+        line = f"Toggl emulator (v8) at {emulator.url}  tokens: {tokens}"
+        if trusted is not None:
+            facts |= {"proxy": emulator.url, "ca_file": str(trusted)}
+            line += f"  proxy: {emulator.url}  CA: {trusted}"
+        click.echo(json.dumps(facts) if as_json else line)
         sys.stdout.flush()
         await _live_on(world, live_s, stopped)
     finally:

@@ -29,9 +29,11 @@ UNKNOWN_PATH = "*"
 CONTROL_PREFIX = "/_emulator"
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Listener = Callable[[Handler], web.Server]
 
 
-def _listen(handler: Handler) -> web.Server:
+def plain_listener(handler: Handler) -> web.Server:
+    """aiohttp's own."""
     return web.Server(handler, access_log=None)
 
 
@@ -79,7 +81,7 @@ class Emulator:
         null_lists: bool = False,
         gzip: bool = False,
         log_size: int = 10_000,
-        listener: Callable[[Handler], web.Server] = _listen,
+        listener: Listener = plain_listener,
     ) -> None:
         self.faults = Faults()
         self.requests: Counter[str] = Counter()

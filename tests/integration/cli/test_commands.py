@@ -1,9 +1,12 @@
 """The commands that look, prepare and help: check, migrate, status, emulate, --version, --help."""
 
+import json
 import re
 import signal
+import ssl
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import aiohttp
 import click
@@ -151,6 +154,35 @@ async def test_emulate_announces_itself_to_scripts(syncd: Syncd) -> None:
     announced = outcome.answer
     assert line.startswith('{"url": "' + announced.pop("url"))
     assert announced == {"api": ["v8"], "tokens": [{"name": "t0", "token": DOCUMENTED_TOKEN, "workspaces": [777]}]}
+
+
+async def test_emulate_as_a_proxy_names_the_certificate_to_trust(syncd: Syncd) -> None:
+    """Which is gone when the emulator is."""
+    async with syncd.running("emulate", "--documented", "--proxy", "--json", tells_secrets=True) as emulate:
+        announced = json.loads(await emulate.line())
+        trusting = ssl.create_default_context(cafile=announced["ca_file"])
+        headers = {"Authorization": aiohttp.encode_basic_auth(DOCUMENTED_TOKEN, "api_token")}
+        async with (
+            aiohttp.ClientSession("https://api.track.toggl.com", headers=headers) as http,
+            http.get("/api/v8/clients", proxy=announced["proxy"], ssl=trusting) as answer,
+        ):
+            assert len(await answer.json()) == 2
+        outcome = await emulate.stop(signal.SIGTERM)
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    with pytest.raises(FileNotFoundError):
+        ssl.create_default_context(cafile=announced["ca_file"])
+
+
+@pytest.mark.parametrize("there", ["a bundle of certificates", None])
+async def test_emulate_writes_its_certificate_over_nothing(syncd: Syncd, tmp_path: Path, there: str | None) -> None:
+    """Neither over a file of others, nor into a directory that is not there."""
+    path = tmp_path / "ca.pem" if there else tmp_path / "nowhere" / "ca.pem"
+    if there:
+        path.write_text(there)
+    outcome = await syncd("emulate", "--proxy", "--ca-file", str(path))
+    reason = "is there already and was not written by an emulator" if there else "no such file or directory"
+    assert outcome.messages == [f"syncd: --ca-file {path}: {reason}; choose another one"]
+    assert outcome.exit_code == 2
 
 
 async def test_port_that_is_taken(syncd: Syncd, toggl: Emulator) -> None:
