@@ -13,6 +13,7 @@ import click
 
 from syncd.clock import Clock, fresh_rng
 from syncd.emulator import seed as seeds
+from syncd.emulator.api import Version
 from syncd.emulator.life import live
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator, Listener, announcement, plain_listener
@@ -27,7 +28,9 @@ from syncd.errors import ConfigError, reason_of
 @click.option("--workspaces", default=1, show_default=True, type=click.IntRange(1), help="Per token.")
 @click.option("--clients", default=20, show_default=True, type=click.IntRange(0), help="Per workspace.")
 @click.option("--projects", default=4, show_default=True, type=click.IntRange(0), help="Per client.")
-@click.option("--api", default="v8", show_default=True, type=click.Choice(["v8"]), help="The API version it speaks.")
+@click.option(
+    "--api", default="both", show_default=True, type=click.Choice(["v8", "v9", "both"]), help="What it speaks."
+)
 @click.option("--documented", is_flag=True, help="Exactly the examples of the API documentation, whatever the sizes.")
 @click.option("--live", "live_s", type=click.FloatRange(0.1), metavar="SECONDS", help="Change some data this often.")
 @click.option("--proxy", is_flag=True, help="Be a forward proxy, too, for programs with the vendor's URL built in.")
@@ -42,7 +45,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
     workspaces: int,
     clients: int,
     projects: int,
-    api: str,  # noqa: ARG001 - one choice so far
+    api: Version,
     documented: bool,
     live_s: float | None,
     proxy: bool,
@@ -60,7 +63,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
             seed=seed, tokens=tokens, workspaces=workspaces, clients=clients, projects=projects, now=now
         )
     with _listening(ca_file, proxy=proxy) as (listener, trusted):
-        asyncio.run(_serve(world, host, port, live_s, listener, trusted, as_json=as_json))
+        emulator = Emulator(world, host=host, port=port, api=api, listener=listener)
+        asyncio.run(_serve(emulator, f"--host {host} --port {port}", live_s, trusted, as_json=as_json))
 
 
 @contextlib.contextmanager
@@ -83,27 +87,28 @@ def _listening(ca_file: Path | None, *, proxy: bool) -> Iterator[tuple[Listener,
         yield partial(proxies.Proxy, authority=ca), trusted
 
 
-async def _serve(
-    world: World, host: str, port: int, live_s: float | None, listener: Listener, trusted: Path | None, *, as_json: bool
-) -> None:
+async def _serve(emulator: Emulator, where: str, live_s: float | None, trusted: Path | None, *, as_json: bool) -> None:
     stopped = _set_by_signals()  # before anybody can know that we are here
     try:
-        emulator = Emulator(world, host=host, port=port, listener=listener)
         await emulator.start()
     except OSError as error:
-        raise ConfigError([f"--host {host} --port {port}: {reason_of(error)}; choose another one"]) from None
+        raise ConfigError([f"{where}: {reason_of(error)}; choose another one"]) from None
     try:
-        facts = announcement(world, emulator.url)
-        tokens = " ".join(f"{name}={token}" for name, token in world.tokens.items())
-        line = f"Toggl emulator (v8) at {emulator.url}  tokens: {tokens}"
-        if trusted is not None:
-            facts |= {"proxy": emulator.url, "ca_file": str(trusted)}
-            line += f"  proxy: {emulator.url}  CA: {trusted}"
-        click.echo(json.dumps(facts) if as_json else line)
+        click.echo(_announced(emulator, trusted, as_json=as_json))
         sys.stdout.flush()
-        await _live_on(world, live_s, stopped)
+        await _live_on(emulator.world, live_s, stopped)
     finally:
         await emulator.stop()
+
+
+def _announced(emulator: Emulator, trusted: Path | None, *, as_json: bool) -> str:
+    facts = announcement(emulator)
+    tokens = " ".join(f"{name}={token}" for name, token in emulator.world.tokens.items())
+    line = f"Toggl emulator ({', '.join(emulator.api.versions)}) at {emulator.url}  tokens: {tokens}"
+    if trusted is not None:
+        facts |= {"proxy": emulator.url, "ca_file": str(trusted)}
+        line += f"  proxy: {emulator.url}  CA: {trusted}"
+    return json.dumps(facts) if as_json else line
 
 
 def _set_by_signals() -> asyncio.Event:

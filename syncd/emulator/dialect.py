@@ -6,7 +6,7 @@ the route by the dialect's table, reads the body where the route takes one, and 
 
 import gzip
 from collections.abc import Callable, Hashable
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from syncd.emulator.rows import User
 
@@ -14,7 +14,8 @@ JSON = "application/json; charset=utf-8"
 
 
 class Ask(NamedTuple):
-    """One request, its sender known. `key` is the id in the path as text ("" where the path has none)."""
+    """One request, its sender known. `key` is the id in the path as text: "" where the path has none, "1/2" where
+    it has two."""
 
     user: User
     key: str
@@ -45,10 +46,12 @@ class Answer:
 
 
 class Route(NamedTuple):
-    """The calls on one kind of path. `template` names it in counts: "/api/v8/clients/{client_id}"."""
+    """The calls on one kind of path. `template` names it in counts: "/api/v8/clients/{client_id}". `bucket` tells
+    whose hourly quota they use: the user's own, or that of the user in an organization."""
 
     template: str
     calls: dict[str, Callable[[Ask], Answer]]
+    bucket: Literal["user", "organization"] | None = None
 
 
 class Dialect(Protocol):
@@ -61,7 +64,11 @@ class Dialect(Protocol):
         ...
 
     def refuse(self, http_status: int, message: str) -> Answer:
-        """An error as this version words it: 403 unknown token, 404 unknown path, 405 wrong method, 413 …"""
+        """An error as this version words it: 404 unknown path, 405 wrong method, 413 …"""
+        ...
+
+    def stranger(self, *, anonymous: bool) -> Answer:
+        """What somebody gets who has no good token; `anonymous`: who sent no credentials at all."""
         ...
 
 

@@ -2,21 +2,21 @@
 
 Pure: no sockets, no clock of its own, no API version. Rows are frozen; an update puts a new row in the place of
 the old one, so a row that a test has kept never changes under its hands. The methods of `World` are all-powerful;
-what a user may see and do is asked of `rights`.
+what a user may see and do is asked of `rights`. Deleted rows leave tombstones, so that it can be told what went when.
 
 Each write moves the row's `at` to the present second: never backwards, and two writes in one second share it, as
 at the source (the API's times have whole seconds). The one exception is taught by the source too: deleting a
 client takes the client from its projects and leaves their `at` alone (users report, toggl/mobileapp #1905).
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from syncd.emulator.rows import Client, Missing, Project, Refused, User, Workspace, name_problems
+from syncd.emulator.rows import Client, Missing, Project, Refused, Tombstone, User, Workspace, name_problems
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -38,12 +38,24 @@ class World:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._last = _EVER
-        self._ids = {"workspace": 2_230_000, "client": 64_000_000, "project": 163_000_000}
+        self._ids = {
+            "workspace": 2_230_000,
+            "client": 64_000_000,
+            "project": 163_000_000,
+            "user": 2_160_000,
+            "organization": 2_100_000,
+        }
         self._shelves: dict[int, _Shelf] = {}
         self.workspaces: dict[int, Workspace] = {}
         self.clients: dict[int, Client] = {}
         self.projects: dict[int, Project] = {}
+        self.deleted_clients: dict[int, Tombstone[Client]] = {}
+        self.deleted_projects: dict[int, Tombstone[Project]] = {}
         self.users: dict[str, User] = {}
+
+    def now(self) -> datetime:
+        """The present instant, in UTC and with its fraction."""
+        return self._now().astimezone(UTC)
 
     # People -------------------------------------------------------------------------------------------------
 
@@ -52,11 +64,15 @@ class World:
         """Name -> token of every user whose token is still good."""
         return {user.name: user.token for user in self.users.values() if not user.is_revoked}
 
-    def add_user(self, name: str, token: str) -> User:
-        """A new user who sees nothing yet. Raises Refused if the name or the token is taken."""
+    def add_user(self, name: str, token: str, *, user_id: int | None = None) -> User:
+        """A new user who sees nothing yet; with the `user_id` of another one it is a further token of that person,
+        who sees the same. Raises Refused if the name or the token is taken."""
         if name in self.users or any(user.token == token for user in self.users.values()):
             raise Refused([f"User {name} or its token has already been taken"])
-        user = self.users[name] = User(name, token, {})
+        twin = next((user for user in self.users.values() if user.id == user_id), None)
+        new_id = twin.id if twin else self._new_id("user", (), user_id)
+        user = User(name, token, dict(twin.access) if twin else {}, id=new_id, joined=dict(twin.joined) if twin else {})
+        self.users[name] = user
         return user
 
     def user(self, name: str) -> User:
@@ -69,16 +85,18 @@ class World:
 
     def share(self, name: str, workspace_id: int, *, admin: bool = False) -> None:
         """Make a user a member of a workspace, or change the right it has there."""
-        user = self.user(name)
-        user.access[self.workspace(workspace_id).id] = admin
-        user.revision += 1
+        self.workspace(workspace_id)
+        for user in self._tokens_of(name):
+            user.access[workspace_id] = admin
+            user.joined[workspace_id] = self.now().replace(microsecond=0)
+            user.revision += 1
 
     def unshare(self, name: str, workspace_id: int) -> None:
         """Take a user out of a workspace: its rows leave that user's answers, though none was deleted."""
-        user = self.user(name)
-        if user.access.pop(workspace_id, None) is None:
-            raise Missing("workspace", workspace_id)
-        user.revision += 1
+        for user in self._tokens_of(name):
+            if user.access.pop(workspace_id, None) is None:
+                raise Missing("workspace", workspace_id)
+            user.revision += 1
 
     def revoke(self, name: str) -> None:
         """Make a user's token invalid for good, as a reset in the profile does."""
@@ -89,7 +107,9 @@ class World:
     def create_workspace(
         self, name: str, *, workspace_id: int | None = None, at: datetime | None = None, **settings: Any
     ) -> Workspace:
-        """A new, empty workspace; `settings` are the further fields of `Workspace`. `at` defaults to now."""
+        """A new, empty workspace; `settings` are the further fields of `Workspace`. `at` defaults to now; without
+        `organization_id` it has an organization of its own."""
+        settings["organization_id"] = self._new_id("organization", (), settings.get("organization_id"))
         row = Workspace(
             self._new_id("workspace", self.workspaces, workspace_id), name, at or self._instant(), **settings
         )
@@ -136,7 +156,7 @@ class World:
         """All clients of a workspace, ascending by id."""
         return [self.clients[i] for i in sorted(self._shelf(workspace_id).client_ids.values())]
 
-    def create_client(
+    def create_client(  # noqa: PLR0913 - a row has that many fields
         self,
         workspace_id: int,
         name: str,
@@ -146,6 +166,7 @@ class World:
         *,
         client_id: int | None = None,
         at: datetime | None = None,
+        creator_id: int | None = None,
     ) -> Client:
         """A new client. `client_id` and `at` are for building worlds; left out, they are the next id and now.
 
@@ -161,6 +182,7 @@ class World:
             name,
             at or self._instant(),
             notes or None,
+            creator_id=creator_id,
         )
         if workspace.premium:  # elsewhere rates are dropped without a word (assumed)
             row = msgspec.structs.replace(row, hrate=hrate, cur=cur or None)
@@ -198,11 +220,33 @@ class World:
         row = self.client(client_id)
         shelf = self._shelves[row.workspace_id]
         del self.clients[client_id], shelf.client_ids[row.name]
+        self.deleted_clients[client_id] = Tombstone(row, self._instant(row.at))
         for project_id in shelf.project_ids.pop(client_id, ()):
             orphan = msgspec.structs.replace(self.projects[project_id], client_id=None)
             self.projects[project_id] = orphan
             shelf.project_ids.setdefault(None, []).append(project_id)
         shelf.revision += 1
+
+    def archive_client(self, client_id: int) -> list[int]:
+        """Archive a client and its active projects; returns the ids of those, ascending. Raises Missing."""
+        self._set_archived(self.client(client_id), archived=True)
+        project_ids = [row.id for row in self.projects_of_client(client_id) if row.active]
+        for project_id in project_ids:
+            self.update_project(project_id, active=False)
+        return project_ids
+
+    def restore_client(self, client_id: int, project_ids: Collection[int] | None = ()) -> Client:
+        """Take a client out of the archive, and these of its projects (None: all). Raises Missing, and Refused if
+        one of the projects is not the client's."""
+        stored = self.client(client_id)
+        own = {row.id: row for row in self.projects_of_client(client_id)}
+        wanted = own if project_ids is None else project_ids
+        if alien := set(wanted) - own.keys():
+            raise Refused(f"Project with the ID {i} isn't present in client {client_id}" for i in sorted(alien))
+        for project_id in wanted:
+            if not own[project_id].active:
+                self.update_project(project_id, active=True)
+        return self._set_archived(stored, archived=False)
 
     # Projects -----------------------------------------------------------------------------------------------
 
@@ -240,7 +284,9 @@ class World:
         self.workspace(workspace_id)
         self._check_project(workspace_id, None, client_id, name)
         new_id = self._new_id("project", self.projects, project_id)
-        row = Project(new_id, workspace_id, client_id, name, at or self._instant(), **fields)
+        at = at or self._instant()
+        fields.setdefault("created_at", at)
+        row = Project(new_id, workspace_id, client_id, name, at, **fields)
         self._put_project(row)
         return row
 
@@ -252,8 +298,18 @@ class World:
         row = msgspec.structs.replace(stored, **fields)
         self._check_project(row.workspace_id, project_id, row.client_id, row.name)
         row = msgspec.structs.replace(row, at=self._instant(stored.at))
+        if row.rate != stored.rate:
+            row = msgspec.structs.replace(row, rate_last_updated=row.at)
         self._drop_project(stored)
         self._put_project(row)
+        return row
+
+    def track(self, project_id: int, seconds: int) -> Project:
+        """Add tracked time to a project: `actual_seconds` moves and `at` does not. Raises Missing."""
+        stored = self.project(project_id)
+        row = msgspec.structs.replace(stored, actual_seconds=(stored.actual_seconds or 0) + seconds)
+        self.projects[project_id] = row
+        self._shelves[row.workspace_id].revision += 1
         return row
 
     def delete_project(self, project_id: int) -> None:
@@ -261,9 +317,20 @@ class World:
         row = self.project(project_id)
         self._drop_project(row)
         del self.projects[project_id]
+        self.deleted_projects[project_id] = Tombstone(row, self._instant(row.at))
         self._shelves[row.workspace_id].revision += 1
 
     # Within -------------------------------------------------------------------------------------------------
+
+    def _tokens_of(self, name: str) -> list[User]:
+        """All users who are the same person as this one."""
+        user_id = self.user(name).id
+        return [user for user in self.users.values() if user.id == user_id]
+
+    def _set_archived(self, stored: Client, *, archived: bool) -> Client:
+        row = msgspec.structs.replace(stored, archived=archived, at=self._instant(stored.at))
+        self._put_client(row)
+        return row
 
     def _shelf(self, workspace_id: int) -> _Shelf:
         return _found(self._shelves, "workspace", workspace_id)
@@ -308,12 +375,14 @@ class World:
     def _put_client(self, row: Client) -> None:
         shelf = self._shelves[row.workspace_id]
         self.clients[row.id] = row
+        self.deleted_clients.pop(row.id, None)
         shelf.client_ids[row.name] = row.id
         shelf.revision += 1
 
     def _put_project(self, row: Project) -> None:
         shelf = self._shelves[row.workspace_id]
         self.projects[row.id] = row
+        self.deleted_projects.pop(row.id, None)
         shelf.project_ids.setdefault(row.client_id, []).append(row.id)
         shelf.revision += 1
 

@@ -15,15 +15,15 @@ def sees_rates(user: User, workspace: Workspace) -> bool:
     return sees_all(user, workspace) or not workspace.only_admins_see_billable_rates
 
 
-def may_write_clients(user: User, workspace: Workspace) -> bool:
-    """Create and update: members too, unless only admins may create projects and clients (vendor page)."""
+def may_write(user: User, workspace: Workspace) -> bool:
+    """Create and update clients and projects: members too, unless only admins may create them (vendor page)."""
     if workspace.id not in user.access:
         return False
     return user.access[workspace.id] or not workspace.only_admins_may_create_projects
 
 
-def may_delete_clients(user: User, workspace: Workspace) -> bool:
-    """Admins only (assumed: the v8 page says that some users may not, but not who)."""
+def may_delete(user: User, workspace: Workspace) -> bool:
+    """Delete clients and projects: admins only (assumed: the v8 page says that some may not, but not who)."""
     return user.access.get(workspace.id, False)
 
 

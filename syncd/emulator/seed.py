@@ -10,12 +10,9 @@ from hashlib import blake2b
 
 from syncd.emulator.dice import Dice, pick
 from syncd.emulator.model import World
-from syncd.emulator.rows import Client, Workspace
+from syncd.emulator.rows import BEGINNING, Client, Workspace
 
 DOCUMENTED_TOKEN = "1971800d4d82861d8f2c1651fea4d212"  # noqa: S105 (printed in the API's documentation)
-
-BEGINNING = datetime(2024, 1, 1, 8, 0, tzinfo=UTC)
-"""The oldest `at` of a generated world; every other lies in the year that follows."""
 
 # Some names are not ASCII, hold quotes or are written from right to left: real ones are and do.
 _FIRST = (
@@ -78,7 +75,7 @@ def generate(
             )
             world.share(user.name, workspace.id, admin=True)
             for nth in range(clients):
-                client = _add_client(world, dice, workspace, nth)
+                client = _add_client(world, dice, workspace, nth, user.id)
                 _add_projects(world, dice, workspace, client, projects)
             _add_projects(world, dice, workspace, None, loose_projects)
     return world
@@ -111,6 +108,7 @@ def documented(now: Callable[[], datetime] | None = None) -> World:
         1239455,
         project_id=909,
         at=datetime(2013, 3, 6, 9, 15, 18, tzinfo=UTC),
+        created_at=None,
     )
     world.create_project(
         777,
@@ -118,18 +116,20 @@ def documented(now: Callable[[], datetime] | None = None) -> World:
         1239455,
         project_id=32143,
         at=datetime(2013, 3, 6, 9, 16, 6, tzinfo=UTC),
+        created_at=None,
         billable=True,
     )
     return world
 
 
-def _add_client(world: World, dice: Dice, workspace: Workspace, nth: int) -> Client:
+def _add_client(world: World, dice: Dice, workspace: Workspace, nth: int, creator_id: int) -> Client:
     return world.create_client(
         workspace.id,
         _nth_name(nth),
         pick(dice, _NOTES) if dice.randrange(3) == 0 else None,
         *((25.0 + dice.randrange(300) / 2, pick(dice, _CURRENCIES)) if dice.randrange(2) else (None, None)),
         at=_instant(dice),
+        creator_id=creator_id,
     )
 
 
@@ -165,5 +165,5 @@ def _nth(words: tuple[str, ...], nth: int) -> str:
 
 
 def _instant(dice: Dice) -> datetime:
-    """A second of the year after BEGINNING."""
+    """A second of the year after BEGINNING: no `at` of a generated world lies elsewhere."""
     return BEGINNING + timedelta(seconds=dice.randrange(365 * 86_400))

@@ -5,28 +5,25 @@ look-ups in dictionaries and sent as the bytes it was rendered to.
 """
 
 import asyncio
-import base64
-import binascii
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from itertools import count
 from types import TracebackType
 from typing import NamedTuple, Self
-from urllib.parse import unquote
 
 from aiohttp import web
 
-from syncd.emulator.dialect import Answer, Ask, Dialect, Route
+from syncd.emulator.api import BODIED, Api, Version, Visit
+from syncd.emulator.dialect import Answer
 from syncd.emulator.faults import Exchange, Faults
 from syncd.emulator.model import World
-from syncd.emulator.rows import User
-from syncd.emulator.v8 import V8
+from syncd.emulator.switches import Switches
 
 CACHE_CONTROL = "no-cache, private, no-store, must-revalidate, max-stale=0, post-check=0, pre-check=0"
-PASSWORD = "api_token"  # noqa: S105 (the API's literal: a token is the user name, and this its password)
 UNKNOWN_PATH = "*"
 CONTROL_PREFIX = "/_emulator"
+_PLAIN = Switches()
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Listener = Callable[[Handler], web.Server]
@@ -47,19 +44,14 @@ class Line(NamedTuple):
     http_status: int
 
 
-class _Target(NamedTuple):
-    dialect: Dialect
-    route: Route | None
-    key: str
-
-
 class Emulator:
     """A Toggl server over a world: `async with Emulator(world) as emulator: … emulator.url`.
 
     Args:
         world: what is served; it may be changed while it is.
         host, port: where to listen; port 0 takes a free one.
-        null_lists: write empty lists as `null`, as the API was seen to do.
+        api: the versions of the API that it speaks: "v8", "v9" or "both".
+        switches: how it behaves where nobody knows how the API does.
         gzip: pack answers for those who accept it.
         log_size: how many of the latest requests `log` keeps.
         listener: makes what accepts connections (the proxy has one of its own).
@@ -67,18 +59,20 @@ class Emulator:
     Attributes:
         requests: path template ("/api/v8/clients/{client_id}") -> requests so far, of any method and outcome;
             "*" stands for unknown paths.
+        api: what answers, without a socket.
         log: the latest requests as `Line`s.
         faults: what is to go wrong.
         control: answers what begins with "/_emulator"; such requests are neither counted, logged nor spoilt.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per option
         self,
         world: World,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        null_lists: bool = False,
+        api: Version = "both",
+        switches: Switches = _PLAIN,
         gzip: bool = False,
         log_size: int = 10_000,
         listener: Listener = plain_listener,
@@ -90,7 +84,7 @@ class Emulator:
         self.control: Handler | None = None
         self._listener = listener
         self._gzip = gzip
-        self._null_lists = null_lists
+        self._api_of = partial(Api, version=api, switches=switches)
         self.load(world)
         self._numbers = count(1)
         self._stopping = asyncio.Event()
@@ -99,8 +93,7 @@ class Emulator:
     def load(self, world: World) -> None:
         """Serve another world from now on. Faults, counts and log stay."""
         self.world = world
-        self._dialects: tuple[Dialect, ...] = (V8(world, null_lists=self._null_lists),)
-        self._users: dict[str | None, User] = {}
+        self.api = self._api_of(world)
 
     async def start(self) -> None:
         """Listen. Raises OSError if the address cannot be had."""
@@ -154,57 +147,31 @@ class Emulator:
         path, _, query = path_qs.partition("?")
         if self.control is not None and path.startswith(CONTROL_PREFIX):
             return await self.control(request)
-        user = self._user(request.headers.get("Authorization"))
-        name = "" if user is None else user.name
-        target = self._find(path)
-        self.requests[UNKNOWN_PATH if target.route is None else target.route.template] += 1
+        visit = self.api.visit(request.method, path, request.headers.get("Authorization"))
+        name = "" if visit.user is None else visit.user.name
+        self.requests[UNKNOWN_PATH if visit.route is None else visit.route.template] += 1
         mishap = self.faults.take(request.method, path, name) if self.faults.script else None
         response: web.StreamResponse
         if mishap is None:
-            response = self._response(request, await self._perform(request, target, user, query))
+            response = self._response(request, await self._perform(request, visit, query))
         else:
-            perform = partial(self._perform, request, target, user, query)
+            perform = partial(self._perform, request, visit, query)
             response = await mishap.send(Exchange(request, perform, self._stopping))
         self.log.append(Line(request.method, path_qs, name, response.status))
         return response
 
-    def _user(self, authorization: str | None) -> User | None:
-        """Whose token the header holds. Headers that were good once are remembered as they stand."""
-        user = self._users.get(authorization)
-        if user is None:
-            token = _token(authorization or "")
-            user = self.world.user_of_token(token) if token else None
-            if user is not None:
-                self._users[authorization] = user
-        return None if user is None or user.is_revoked else user
-
-    def _find(self, path: str) -> _Target:
-        if "%" in path:
-            path = unquote(path)
-        for dialect in self._dialects:
-            if path.startswith(dialect.prefix + "/"):
-                return _Target(dialect, *dialect.find(path))
-        return _Target(self._dialects[0], None, "")
-
-    async def _perform(self, request: web.BaseRequest, target: _Target, user: User | None, query: str) -> Answer:
-        """Carry the request out. Checks in this order: path, method, token, size; the rest is the dialect's."""
-        dialect, route, key = target
-        if route is None:
-            return dialect.refuse(404, "Not found")
-        call = route.calls.get(request.method)
-        if call is None:
-            answer = dialect.refuse(405, "Method not allowed")
-            answer.headers = {"Allow": ", ".join(route.calls)}
-            return answer
-        if user is None:
-            return dialect.refuse(403, "Invalid API token")
-        if request.method not in {"POST", "PUT"}:
-            return call(Ask(user, key, query))
+    async def _perform(self, request: web.BaseRequest, visit: Visit, query: str) -> Answer:
+        """Carry the request out; its body is read only if nothing else is wrong with it."""
+        refusal = self.api.refusal(visit)
+        if refusal is not None:
+            return refusal
+        if request.method not in BODIED:
+            return self.api.perform(visit, query)
         try:
             body = await _body(request)
         except web.HTTPRequestEntityTooLarge:
-            return dialect.refuse(413, "Request is too large")
-        return call(Ask(user, key, query, request.content_type, body))
+            return visit.dialect.refuse(413, "Request is too large")
+        return self.api.perform(visit, query, request.content_type, body)
 
     def _response(self, request: web.BaseRequest, answer: Answer) -> web.Response:
         headers = {
@@ -223,13 +190,14 @@ class Emulator:
         return web.Response(status=answer.status, body=body, headers=headers)
 
 
-def announcement(world: World, url: str) -> dict[str, object]:
+def announcement(emulator: Emulator) -> dict[str, object]:
     """What a script must know to use the emulator: where it listens, what it speaks, whose tokens see what."""
+    world = emulator.world
     tokens = [
         {"name": name, "token": token, "workspaces": sorted(world.user(name).access)}
         for name, token in world.tokens.items()
     ]
-    return {"url": url, "api": ["v8"], "tokens": tokens}
+    return {"url": emulator.url, "api": emulator.api.versions, "tokens": tokens}
 
 
 async def _body(request: web.BaseRequest) -> bytes:
@@ -237,18 +205,6 @@ async def _body(request: web.BaseRequest) -> bytes:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # curl waits a second for this
     return await request.read()
-
-
-def _token(authorization: str) -> str | None:
-    """The token in a Basic header; None if it is of another kind, malformed, or has another password."""
-    scheme, _, credentials = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, _, password = base64.b64decode(credentials.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return user if password == PASSWORD else None
 
 
 @lru_cache(maxsize=64)

@@ -97,6 +97,9 @@ class V8:
     def refuse(self, http_status: int, message: str) -> Answer:
         return Answer(http_status, wire.messages(message))
 
+    def stranger(self, *, anonymous: bool) -> Answer:  # noqa: ARG002 (v8 makes no difference)
+        return self.refuse(403, "Invalid API token")
+
     # Clients ----------------------------------------------------------------------------------------------
 
     def _list_clients(self, ask: Ask) -> Answer:
@@ -117,10 +120,12 @@ class V8:
         if sent.name is UNSET or sent.wid is UNSET:
             raise _Stop(404, *missing)
         workspace = self._world.workspaces.get(sent.wid)
-        if workspace is None or not rights.may_write_clients(ask.user, workspace):
+        if workspace is None or not rights.may_write(ask.user, workspace):
             raise _Stop(403, NO_RIGHT)
         hrate = None if sent.hrate is UNSET else sent.hrate
-        row = self._world.create_client(workspace.id, sent.name, sent.notes or None, hrate, sent.cur or None)
+        row = self._world.create_client(
+            workspace.id, sent.name, sent.notes or None, hrate, sent.cur or None, creator_id=ask.user.id
+        )
         return self._one(ask.user, workspace, row)
 
     def _get_client(self, ask: Ask) -> Answer:
@@ -130,7 +135,7 @@ class V8:
     def _update_client(self, ask: Ask) -> Answer:
         row, workspace = self._client(ask)
         sent = _read_client(ask)
-        if not rights.may_write_clients(ask.user, workspace):
+        if not rights.may_write(ask.user, workspace):
             raise _Stop(403, NO_RIGHT)
         if sent.wid is not UNSET and sent.wid != row.workspace_id:
             raise _Stop(404, "Workspace can't be changed")
@@ -139,7 +144,7 @@ class V8:
 
     def _delete_client(self, ask: Ask) -> Answer:
         row, workspace = self._client(ask)
-        if not rights.may_delete_clients(ask.user, workspace):
+        if not rights.may_delete(ask.user, workspace):
             raise _Stop(403, NO_RIGHT)
         self._world.delete_client(row.id)
         return Answer(200, b"", content_type="text/plain; charset=utf-8")

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from syncd.emulator import palette
 from syncd.emulator.rows import Client, Project, Workspace
 
 MAX_ID = 2**63 - 1
@@ -157,8 +158,8 @@ def project(row: Project, *, rates: bool) -> Struct:
         active=row.active,
         template=row.template,
         auto_estimates=row.auto_estimates,
-        estimated_hours=row.estimated_hours,
-        color=row.color,
+        estimated_hours=None if row.estimated_seconds is None else row.estimated_seconds // 3600,
+        color=palette.id_of(row.color),
         rate=_number(row.rate) if rates else None,
         at=row.at.isoformat(),
         created_at=row.created_at.isoformat() if row.created_at else None,

@@ -133,7 +133,7 @@ async def test_emulate_announces_itself_and_leaves_on_a_signal(syncd: Syncd, num
     async with syncd.running("emulate", *arguments) as emulate:
         line = await emulate.line()
         said = re.fullmatch(
-            r"Toggl emulator \(v8\) at (http://127\.0\.0\.1:\d+)  tokens: t0=(\w{32}) t1=(\w{32})\n", line
+            r"Toggl emulator \(v8, v9\) at (http://127\.0\.0\.1:\d+)  tokens: t0=(\w{32}) t1=(\w{32})\n", line
         )
         assert said is not None
         url, first, second = said.groups()
@@ -153,7 +153,8 @@ async def test_emulate_announces_itself_to_scripts(syncd: Syncd) -> None:
     assert outcome.exit_code == 0
     announced = outcome.answer
     assert line.startswith('{"url": "' + announced.pop("url"))
-    assert announced == {"api": ["v8"], "tokens": [{"name": "t0", "token": DOCUMENTED_TOKEN, "workspaces": [777]}]}
+    tokens = [{"name": "t0", "token": DOCUMENTED_TOKEN, "workspaces": [777]}]
+    assert announced == {"api": ["v8", "v9"], "tokens": tokens}
 
 
 async def test_emulate_as_a_proxy_names_the_certificate_to_trust(syncd: Syncd) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator, announcement
+from syncd.emulator.switches import Switches
 
 JSON_TYPE = "application/json; charset=utf-8"
 ID = {"type": "integer", "minimum": 1}
@@ -106,7 +107,7 @@ async def test_deleted_client_leaves_its_projects_in_the_workspace_list(call: An
     assert (await call("GET", "/clients/1239455/projects")).status == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/v8", "/api/v80/clients", "/api/v9/clients", "/x/v8/clients"])
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v8", "/api/v80/clients", "/api/v10/clients", "/x/v8/clients"])
 async def test_path_of_no_dialect_is_404(call: Any, emulator: Emulator, path: str) -> None:
     """The prefix is compared as a whole, and the answer is an array all the same."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(emulator.url.rsplit(":", 1)[1]))
@@ -293,7 +294,7 @@ async def test_gzip_is_off_by_default(call: Any) -> None:
 
 
 async def test_empty_list_can_be_null(session: aiohttp.ClientSession, world: World) -> None:
-    async with Emulator(world, null_lists=True) as emulator:
+    async with Emulator(world, switches=Switches(null_lists=True)) as emulator:
         headers = {"Authorization": basic(f"{TOKEN}:api_token")}
         async with session.get(f"{emulator.url}/api/v8/clients/1239456/projects", headers=headers) as answer:
             assert await answer.read() == b"null"
@@ -337,10 +338,10 @@ async def test_emulator_can_be_stopped_and_started_again(world: World) -> None:
         assert again.url == f"http://127.0.0.1:{port}"
 
 
-async def test_announcement_names_all_that_a_script_needs(world: World) -> None:
+async def test_announcement_names_all_that_a_script_needs(world: World, emulator: Emulator) -> None:
     world.revoke("bob")
-    assert announcement(world, "http://x") == {
-        "url": "http://x",
-        "api": ["v8"],
+    assert announcement(emulator) == {
+        "url": emulator.url,
+        "api": ["v8", "v9"],
         "tokens": [{"name": "t0", "token": TOKEN, "workspaces": [777]}],
     }
