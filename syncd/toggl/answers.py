@@ -5,12 +5,14 @@ older leaky bucket: 429); no recorded answer carries Retry-After, proxies in fro
 """
 
 import math
+import re
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
+from syncd.toggl.quota import Told
 
 RETRY_AFTER_LEAST_S = 1.0
 RETRY_AFTER_MOST_S = 3600.0
@@ -64,7 +66,7 @@ def retry_after_s(text: str | None, now: datetime) -> float:
     except ValueError:
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return RETRY_AFTER_DEFAULT_S
         wait_s = ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
     if math.isnan(wait_s):
@@ -76,15 +78,31 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
     """The server's clock when it answered; None where it does not say, or not so that it can be read."""
     try:
         date = parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def quota_remaining(headers: Mapping[str, str]) -> int | None:
     """Requests left in the hour, for the bucket that this call used; None where the answer does not say."""
-    text = headers.get("X-Toggl-Quota-Remaining", "").strip()
-    return int(text) if text.lstrip("-").isdecimal() and len(text) < 10 else None
+    return _integer(headers.get("X-Toggl-Quota-Remaining", ""))
+
+
+def quota_told(headers: Mapping[str, str]) -> Told | None:
+    """What an answer says about the bucket it drew on; None: nothing."""
+    remaining, resets_in_s = quota_remaining(headers), _integer(headers.get("X-Toggl-Quota-Resets-In", ""))
+    if remaining is None:
+        return None
+    return Told(remaining, None if resets_in_s is None else float(min(max(resets_in_s, 0), RETRY_AFTER_MOST_S)))
+
+
+def _integer(text: str) -> int | None:
+    """A decimal number of a header, or None; no header of ours has more than nine digits."""
+    text = text.strip()
+    return int(text) if _INTEGER.fullmatch(text) else None
+
+
+_INTEGER = re.compile(r"-?[0-9]{1,9}")
 
 
 class BodyReader:

@@ -13,10 +13,11 @@ import aiohttp
 import tenacity
 
 from syncd.clock import Clock, Jitter
-from syncd.errors import OutcomeUnknown, RateLimited, TogglError, TogglUnavailable
-from syncd.toggl.answers import BodyReader, BodyTooLarge, date_of, error_of, quota_remaining
+from syncd.errors import OutcomeUnknown, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
+from syncd.toggl.answers import BodyReader, BodyTooLarge, date_of, error_of, quota_told
 from syncd.toggl.dialect import Answer, Inquiry, Request, basic_auth
 from syncd.toggl.pacing import Pacer
+from syncd.toggl.quota import Key, Quotas, Told
 
 ATTEMPTS = 5
 BACKOFF_FIRST_S = 0.5
@@ -37,14 +38,23 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent"
 
 @dataclass(slots=True)
 class Traffic:
-    """What one pull cost. Waits in seconds, of pacing and Retry-After. `answers`: HTTP status -> count; None: none."""
+    """What one pull cost. Waits in seconds, of pacing and Retry-After. `answers`: HTTP status -> count; None: none.
+
+    `spent`: organization -> requests of its quota; None: of the user's own. `remaining`: what is left of each.
+    """
 
     requests: int = 0
     retries: int = 0
     received_bytes: int = 0
     waited_s: float = 0.0
-    quota_remaining: int | None = None
     answers: Counter[int | None] = field(default_factory=Counter)
+    spent: Counter[int | None] = field(default_factory=Counter)
+    remaining: dict[int | None, int] = field(default_factory=dict)
+
+    @property
+    def quota_remaining(self) -> int | None:
+        """Of the bucket that has least left; None where the source has no quotas."""
+        return min(self.remaining.values(), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,7 @@ def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool 
 
 @dataclass(slots=True)
 class Toggl:
-    """The API as one process sees it: the session, and a pacer per token that outlives its pulls."""
+    """The API as one process sees it: the session, and what outlives a pull: pacers, quotas, who a token belongs to."""
 
     session: aiohttp.ClientSession
     base_url: str
@@ -85,12 +95,26 @@ class Toggl:
     jitter: Jitter = field(default_factory=Jitter)
     sleep: Callable[[float], Any] = asyncio.sleep
     body_limit_bytes: int = BODY_LIMIT_BYTES
+    quotas: Quotas = field(default_factory=Quotas)
     _pacers: dict[str, Pacer] = field(default_factory=dict)
+    _owners: dict[str, str] = field(default_factory=dict)
 
     def conversation(self, name: str, token: str, on_retry: Callable[[Retry], None]) -> "Conversation":
         """One pull's worth of requests with the token called `name`."""
         pacer = self._pacers.setdefault(name, Pacer(self.requests_per_second))
-        return Conversation(self, pacer, basic_auth(token), on_retry)
+        return Conversation(self, name, pacer, basic_auth(token), on_retry)
+
+    def owner(self, name: str) -> str:
+        """Whose quotas the token called `name` draws on: see `quota.Key`."""
+        return self._owners.get(name, name)
+
+    def belongs(self, name: str, owner: str) -> None:
+        """Note whose token it is. What was learnt under its own name goes to the quotas of that user."""
+        before = self.owner(name)
+        if before != owner:
+            self._owners[name] = owner
+            if before == name:
+                self.quotas.rename(name, owner, self.clock.monotonic())
 
     def held_s(self, name: str) -> float:
         """For how many more seconds the source wants no request of the token called `name`; 0.0 if it does not care."""
@@ -101,9 +125,12 @@ class Toggl:
 class Conversation:
     """Requests of one token during one pull. The token lives in the header only."""
 
-    def __init__(self, toggl: Toggl, pacer: Pacer, authorization: str, on_retry: Callable[[Retry], None]) -> None:
+    def __init__(
+        self, toggl: Toggl, name: str, pacer: Pacer, authorization: str, on_retry: Callable[[Retry], None]
+    ) -> None:
         self.traffic = Traffic()
         self._toggl = toggl
+        self._name = name
         self._pacer = pacer
         self._headers = {"Authorization": authorization}
         self._on_retry = on_retry
@@ -160,9 +187,39 @@ class Conversation:
                 raise
 
     async def _attempt(self, request: Request) -> Answer:
-        toggl, where = self._toggl, self._toggl.base_url + request.path
         await self._take_turn()
+        toggl, key = self._toggl, Key(self._toggl.owner(self._name), request.organization)
+        toggl.quotas.reserve(key, toggl.clock.monotonic(), is_write=request.is_write)
         self.traffic.requests += 1
+        self.traffic.spent[request.organization] += 1
+        told: Told | None = None
+        try:
+            headers, answer = await self._exchange(request)
+            told = quota_told(headers)
+        finally:
+            toggl.quotas.settle(key, toggl.clock.monotonic(), told)
+        if told is not None:
+            self.traffic.remaining[request.organization] = told.remaining
+        self._judge(key, headers, answer)
+        return answer
+
+    def _judge(self, key: Key, headers: Mapping[str, str], answer: Answer) -> None:
+        """Learn from an answer how to go on. Raises the error that its status stands for, if it does."""
+        now = self._toggl.clock.monotonic()
+        failure = error_of(answer.request.path, answer.http_status, headers, answer.body, self._toggl.clock.now())
+        if failure is None:
+            self._pacer.welcomed()
+            return
+        if isinstance(failure, QuotaExhausted):
+            self._toggl.quotas.close(key, now, failure.retry_after_s)
+            self._pacer.hold_until(now + failure.retry_after_s)
+        elif isinstance(failure, RateLimited):
+            self._pacer.refused(now, failure.retry_after_s)
+        raise failure
+
+    async def _exchange(self, request: Request) -> tuple[Mapping[str, str], Answer]:
+        """Send, and read to the end: the headers, and what the dialect may see."""
+        toggl, where = self._toggl, self._toggl.base_url + request.path
         http_status: int | None = None
         try:
             async with toggl.session.request(
@@ -183,14 +240,8 @@ class Conversation:
             raise TogglUnavailable(f"{where}: no answer: {_reason(error)}", is_sent=is_sent) from None
         finally:
             self.traffic.answers[http_status] += 1
-        self.traffic.quota_remaining = _or_else(quota_remaining(response.headers), self.traffic.quota_remaining)
-        failure = error_of(request.path, response.status, response.headers, body, toggl.clock.now())
-        if isinstance(failure, RateLimited):
-            self._pacer.hold_until(toggl.clock.monotonic() + failure.retry_after_s)
-        if failure is not None:
-            raise failure
         is_framed, date = _is_framed(response.headers), date_of(response.headers)
-        return Answer(request, response.status, body, response.content_type, is_framed, date)
+        return response.headers, Answer(request, response.status, body, response.content_type, is_framed, date)
 
     async def _take_turn(self) -> None:
         """Wait for a slot, and for another one if the source asked for silence while we waited."""
@@ -272,7 +323,3 @@ def _reason(error: BaseException) -> str:
         error = error.__cause__
     number = getattr(error, "errno", None)
     return f"{type(error).__name__}: {os.strerror(number)}" if number and number > 0 else type(error).__name__
-
-
-def _or_else(value: int | None, other: int | None) -> int | None:
-    return other if value is None else value

@@ -1,18 +1,32 @@
-"""When the next request of a token may leave: pure, instants in and out, in seconds of one monotonic clock."""
+"""When the next request of a token may leave: pure, instants in and out, in seconds of one monotonic clock.
+
+The API limits requests per second by token and address, not by user (support pages, "leaky bucket"), so two tokens of
+one user have a pacer each; what they share is the hourly quota, see syncd.toggl.quota.
+"""
+
+WIDEN = 1.5
+"""How much further apart requests leave after each 429."""
+
+WIDEST = 8.0
+"""As a multiple of the configured interval."""
+
+NARROW = 0.95
+"""What each good answer makes of a widened interval: about 14 of them undo half of it."""
 
 
 class Pacer:
     """GCRA with a burst of one: requests leave at least `interval_s` apart, however many wait.
 
     One pacer per token. It never sleeps: `reserve` takes the next free slot and says when that is, so concurrent
-    requests line up behind one another without a queue.
+    requests line up behind one another without a queue. A 429 says that the rate is too high, whatever its Retry-After:
+    the interval widens, and goes back to the configured one slowly.
     """
 
-    __slots__ = ("_free_at", "_held_until", "interval_s")
+    __slots__ = ("_configured_s", "_free_at", "_held_until", "interval_s")
 
     def __init__(self, requests_per_second: float) -> None:
-        """`requests_per_second` 0 = no pacing."""
-        self.interval_s = 1.0 / requests_per_second if requests_per_second else 0.0
+        """`requests_per_second` 0 = no pacing, and nothing to widen."""
+        self.interval_s = self._configured_s = 1.0 / requests_per_second if requests_per_second else 0.0
         self._free_at = self._held_until = float("-inf")
 
     def reserve(self, now: float) -> float:
@@ -20,6 +34,16 @@ class Pacer:
         slot = max(now, self._free_at)
         self._free_at = slot + self.interval_s
         return slot - now
+
+    def refused(self, now: float, retry_after_s: float) -> None:
+        """A 429: hold, and widen. Those that come during a hold were sent before it, and say nothing new."""
+        if now >= self._held_until:
+            self.interval_s = min(self.interval_s * WIDEN, self._configured_s * WIDEST)
+        self.hold_until(now + retry_after_s)
+
+    def welcomed(self) -> None:
+        """A good answer: back towards the configured interval."""
+        self.interval_s = max(self.interval_s * NARROW, self._configured_s)
 
     def hold_until(self, instant: float) -> None:
         """No further slot before `instant` (Retry-After). Never brings a slot forward."""

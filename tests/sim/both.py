@@ -29,7 +29,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 class Mute:
     """A conversation that may ask nothing more: its quota is used up."""
 
-    traffic = Traffic(quota_remaining=0)
+    traffic = Traffic(remaining={None: 0})
 
 
 class Pull(msgspec.Struct, frozen=True):

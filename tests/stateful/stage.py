@@ -110,7 +110,7 @@ class WatchedToggl(Toggl):
 
     def conversation(self, name: str, token: str, on_retry: Callable[[Retry], None]) -> Conversation:
         pacer = Toggl.conversation(self, name, token, on_retry)._pacer
-        watched = WatchedConversation(self, pacer, basic_auth(token), on_retry)
+        watched = WatchedConversation(self, name, pacer, basic_auth(token), on_retry)
         watched.turn = self.turns[name].pop(0)
         return watched
 

@@ -16,7 +16,7 @@ from syncd.emulator.server import Emulator
 from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
 from syncd.toggl import v8
 from syncd.toggl.client import ATTEMPTS, PATIENCE_S, Conversation, Retry, Toggl, open_session
-from syncd.toggl.dialect import Answer, ListingPlan, basic_auth
+from syncd.toggl.dialect import Answer, ListingPlan, Request, basic_auth
 from tests.clocks import StillClock
 from tests.servers import serve_handler, unused_port
 
@@ -216,3 +216,39 @@ async def test_connections_are_reused(bench: Bench) -> None:
         conversation = toggl.conversation("t", "x", lambda _: None)
         answers: list[Answer] = [await conversation.send(v8.client_projects(n)) for n in range(1, 21)]
     assert (len(answers), len(seen)) == (20, 1)
+
+
+@pytest.mark.parametrize("remaining", [0, 3])
+async def test_no_request_leaves_beyond_the_quota(bench: Bench, remaining: int) -> None:
+    """What an answer says is heeded by the next request, of another pull too; changes may use what pulls leave."""
+    headers = {"X-Toggl-Quota-Remaining": str(remaining), "X-Toggl-Quota-Resets-In": "100"}
+    bench.emulator.faults.add(mishaps.status(200, b"[]", headers=headers), times=None)
+    conversation = bench.conversation()
+    await conversation.send(v8.CLIENTS)
+    error = await bench.fail()
+    assert isinstance(error, QuotaExhausted)
+    assert (bench.emulator.requests.total(), conversation.traffic.quota_remaining) == (1, remaining)
+    assert 100.0 <= error.retry_after_s <= 102.0
+    await conversation.send(Request(v8.CLIENTS.path, organization=7))
+    if remaining:
+        await conversation.send(Request(v8.CLIENTS.path, method="POST", body=b"{}"))
+    assert conversation.traffic.spent == {None: 2, 7: 1} if remaining else {None: 1, 7: 1}
+
+
+async def test_tokens_of_one_user_share_their_quota(bench: Bench) -> None:
+    """What one was told keeps the other from asking."""
+    headers = {"X-Toggl-Quota-Remaining": "1", "X-Toggl-Quota-Resets-In": "100"}
+    bench.emulator.faults.add(mishaps.status(200, b"[]", headers=headers), times=None)
+    bench.toggl.belongs("other", "#1")
+    await bench.toggl.conversation("other", bench.token, bench.retries.append).send(v8.CLIENTS)
+    bench.toggl.belongs("t0", "#1")
+    assert isinstance(await bench.fail(), QuotaExhausted)
+
+
+async def test_a_429_slows_the_token_down(bench: Bench) -> None:
+    """Requests leave further apart than configured, for a while."""
+    bench.toggl.requests_per_second = 1.0
+    bench.emulator.faults.add(mishaps.status(429, headers={"Retry-After": "7"}), times=1)
+    for _ in range(3):
+        await bench.conversation().send(v8.CLIENTS)
+    assert bench.clock.sleeps == [pytest.approx(s) for s in (7.0, 1.5, 1.5 * 0.95)]

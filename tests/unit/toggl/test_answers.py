@@ -5,9 +5,12 @@ import zlib
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, TogglUnavailable
-from syncd.toggl.answers import BodyReader, BodyTooLarge, error_of, quota_remaining, retry_after_s
+from syncd.toggl.answers import BodyReader, BodyTooLarge, date_of, error_of, quota_remaining, quota_told, retry_after_s
+from syncd.toggl.quota import Told
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -27,11 +30,28 @@ NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
         ("Fri, 01 May 2026 12:00:30 GMT", 30.0),
         ("Fri, 01 May 2026 11:00:00 GMT", 1.0),
         ("Fri, 99 May 2026 11:00:00 GMT", 60.0),
+        ("Friday, 01-May-26 12:00:30 GMT", 30.0),
+        ("Fri May  1 12:00:30 2026", 30.0),
+        ("Fri, 01 May 2026 14:00:30 +0200", 30.0),
+        ("Fri, 01 May 9999 11:00:00 GMT", 3600.0),
+        ("Fri, 01 May 99999999999999999999 11:00:00 GMT", 60.0),
+        ("Fri, 01 May 2026 12:00:00 +99999999999999999999", 60.0),
+        ("-inf", 1.0),
+        ("7, 9", 60.0),
+        ("0x10", 60.0),
     ],
 )
 def test_retry_after_in_every_shape(text: str | None, expected: float) -> None:
     """Numbers and dates, clamped to a second and an hour; garbage is the default."""
     assert retry_after_s(text, NOW) == expected
+
+
+@given(text=st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d{1,25} [A-Z][a-z]{2} \d{1,25} \d+:\d+:\d+ [+-]\d{1,25}"))
+def test_no_text_of_a_date_is_a_surprise(text: str) -> None:
+    """Whatever stands in a header, the wait is within its bounds, and the server's clock is a date or unknown."""
+    assert 1.0 <= retry_after_s(text, NOW) <= 3600.0
+    date = date_of({"Date": text})
+    assert date is None or date.tzinfo is not None
 
 
 def test_a_status_that_needs_no_error_is_left_to_the_dialect() -> None:
@@ -82,6 +102,23 @@ def test_402_has_two_meanings(headers: dict[str, str], body: bytes, is_quota: bo
 def test_quota_header(text: str, expected: int | None) -> None:
     """A number, or nothing."""
     assert quota_remaining({"X-Toggl-Quota-Remaining": text}) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"X-Toggl-Quota-Remaining": "29", "X-Toggl-Quota-Resets-In": "3600"}, Told(29, 3600.0)),
+        ({"X-Toggl-Quota-Remaining": "-1", "X-Toggl-Quota-Resets-In": "-4"}, Told(-1, 0.0)),
+        ({"X-Toggl-Quota-Remaining": "2", "X-Toggl-Quota-Resets-In": "999999999"}, Told(2, 3600.0)),
+        ({"X-Toggl-Quota-Remaining": "2", "X-Toggl-Quota-Resets-In": "soon"}, Told(2, None)),
+        ({"X-Toggl-Quota-Remaining": "2"}, Told(2, None)),
+        ({"X-Toggl-Quota-Resets-In": "7"}, None),
+        ({}, None),
+    ],
+)
+def test_what_an_answer_says_of_its_bucket(headers: dict[str, str], expected: Told | None) -> None:
+    """Both numbers, the first alone, or nothing."""
+    assert quota_told(headers) == expected
 
 
 def read(encoding: str, chunks: list[bytes], limit: int = 1000) -> bytes:

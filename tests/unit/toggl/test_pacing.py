@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,37 @@ def test_no_pacing() -> None:
     assert pacer.reserve(1.0) == 2.0
 
 
+def test_each_429_widens_and_good_answers_narrow() -> None:
+    """Half as far apart again, up to eight times; back by a twentieth each, never below the configured interval."""
+    pacer, now, intervals = Pacer(1.0), 0.0, []
+    for _ in range(7):
+        pacer.refused(now, 10.0)
+        now += 11.0
+        intervals.append(pacer.interval_s)
+    assert intervals == [1.5, 2.25, 3.375, 5.0625, 7.59375, 8.0, 8.0]
+    pacer.welcomed()
+    assert pacer.interval_s == pytest.approx(7.6)
+    for _ in range(41):
+        pacer.welcomed()
+    assert pacer.interval_s == 1.0
+
+
+def test_refusals_of_one_volley_widen_once() -> None:
+    """Those that were in flight when the first came back say nothing new, but the longest hold wins."""
+    pacer = Pacer(1.0)
+    for retry_after_s in (5.0, 30.0, 2.0):
+        pacer.refused(0.0, retry_after_s)
+    assert (pacer.interval_s, pacer.held_s(0.0)) == (1.5, 30.0)
+
+
+def test_no_pacing_has_nothing_to_widen() -> None:
+    """Whoever switches it off has his reasons."""
+    pacer = Pacer(0)
+    pacer.refused(0.0, 1.0)
+    pacer.welcomed()
+    assert pacer.interval_s == 0.0
+
+
 @given(
     rate=st.floats(0.1, 100),
     steps=st.lists(st.tuples(st.floats(0, 5), st.none() | st.floats(0, 20)), max_size=40),
@@ -65,7 +97,9 @@ def test_i13_never_above_the_rate(rate: float, steps: list[tuple[float, float | 
         now += passed
         if hold is not None:
             held = max(held, now + hold)
-            pacer.hold_until(now + hold)
+            pacer.refused(now, hold)
+        else:
+            pacer.welcomed()
         slots.append((now + pacer.reserve(now), held))
     assert all(slot >= hold for slot, hold in slots)
     assert all(b[0] - a[0] >= 1 / rate - 1e-9 for a, b in pairwise(slots))

@@ -1,0 +1,164 @@
+"""How many requests an hour's quota still allows."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.errors import QuotaExhausted
+from syncd.toggl.quota import FREE, RESET_SLACK_S, WINDOW_S, Key, Level, Quotas, Told, merge
+
+ORG = Key("t0", 7)
+USER = Key("t0", None)
+
+
+def ask(quotas: Quotas, now: float, told: Told | None, *, key: Key = ORG, is_write: bool = False) -> None:
+    """One request, answered at once."""
+    quotas.reserve(key, now, is_write=is_write)
+    quotas.settle(key, now, told)
+
+
+def refusal(quotas: Quotas, now: float, *, key: Key = ORG, is_write: bool = False) -> QuotaExhausted:
+    with pytest.raises(QuotaExhausted) as caught:
+        quotas.reserve(key, now, is_write=is_write)
+    return caught.value
+
+
+def test_a_source_without_quotas_has_no_limit() -> None:
+    """Nothing is assumed of a bucket that no answer spoke of."""
+    quotas = Quotas()
+    for _ in range(1000):
+        ask(quotas, 0.0, None)
+    assert (quotas.left(ORG, 0.0), quotas.total(ORG)) == (None, None)
+
+
+def test_pulls_stop_at_the_reserve_and_changes_at_nothing() -> None:
+    """Of 30 an hour 3 are kept; the wait lasts until the reset."""
+    quotas = Quotas()
+    ask(quotas, 0.0, Told(29, 3600.0))
+    ask(quotas, 10.0, Told(3, 3590.0))
+    assert refusal(quotas, 20.0).retry_after_s == pytest.approx(3580.0 + RESET_SLACK_S)
+    assert refusal(quotas, 20.0).http_status is None
+    for left in (2, 1, 0):
+        ask(quotas, 30.0, Told(left, 3570.0), is_write=True)
+    assert "kept" not in str(refusal(quotas, 40.0, is_write=True))
+
+
+def test_requests_in_flight_cannot_overdraw() -> None:
+    """They count as spent from the moment they leave."""
+    quotas = Quotas()
+    ask(quotas, 0.0, Told(5, 3600.0))
+    for _ in range(4):
+        quotas.reserve(ORG, 1.0, is_write=False)
+    refusal(quotas, 1.0)
+    quotas.settle(ORG, 2.0, Told(4, 3598.0))
+    refusal(quotas, 2.0)
+
+
+def test_answers_that_overtake_one_another_raise_nothing() -> None:
+    """Within an hour the lower number is the later one."""
+    quotas = Quotas()
+    for told in (Told(20, 3600.0), Told(18, 3599.0), Told(19, 3599.0)):
+        ask(quotas, 0.0, told)
+    assert quotas.left(ORG, 0.0, is_write=True) == 18
+
+
+def test_a_request_without_an_answer_counts_as_spent() -> None:
+    """The source may have counted it."""
+    quotas = Quotas()
+    ask(quotas, 0.0, Told(10, 3600.0))
+    ask(quotas, 1.0, None)
+    assert quotas.left(ORG, 1.0, is_write=True) == 9
+
+
+def test_the_reset_restores() -> None:
+    """After it the whole hour is there again, and its first answer says how much that is."""
+    quotas = Quotas()
+    ask(quotas, 0.0, Told(29, 3600.0))
+    ask(quotas, 1.0, Told(0, 3599.0), is_write=True)
+    assert quotas.left(ORG, 3600.0 + RESET_SLACK_S) == 27
+    ask(quotas, 3700.0, Told(239, 3600.0))
+    assert (quotas.total(ORG), quotas.left(ORG, 3700.0)) == (240, 239 - 24)
+    ask(quotas, 8000.0, Told(29, 3600.0))
+    assert quotas.total(ORG) == 30
+
+
+def test_the_middle_of_an_hour_does_not_tell_the_plan() -> None:
+    """Somebody else may have spent the rest: at least the free plan is assumed."""
+    quotas = Quotas()
+    ask(quotas, 0.0, Told(4, 1800.0))
+    assert quotas.total(ORG) == FREE
+    ask(quotas, 1.0, Told(3, 1799.0))
+    assert quotas.total(ORG) == FREE
+
+
+def test_a_402_closes_its_bucket_only() -> None:
+    """Whatever was thought to be left; until the reset, and for changes too."""
+    quotas = Quotas()
+    ask(quotas, 0.0, Told(20, 3600.0))
+    quotas.close(ORG, 1.0, 133.0)
+    assert refusal(quotas, 2.0, is_write=True).retry_after_s > 3000.0
+    ask(quotas, 2.0, None, key=USER)
+    ask(quotas, 2.0, None, key=Key("t1", 7))
+    quotas.close(USER, 2.0, 133.0)
+    assert refusal(quotas, 2.0, key=USER).retry_after_s == 133.0
+
+
+def test_tokens_of_one_user_share() -> None:
+    """Once it is known whose they are; of what both learnt the more cautious counts."""
+    quotas = Quotas()
+    ask(quotas, 0.0, Told(9, 3600.0), key=Key("a", 7))
+    ask(quotas, 0.0, Told(5, 3598.0), key=Key("b", 7))
+    quotas.rename("a", "#1", 1.0)
+    quotas.rename("b", "#1", 1.0)
+    assert quotas.left(Key("#1", 7), 1.0, is_write=True) == 5
+    assert list(quotas.known("a")) == []
+
+
+def test_what_another_process_knew_counts_until_its_reset() -> None:
+    """Then it is history."""
+    quotas = Quotas()
+    quotas.remember(ORG, 0.0, Level(2, 30, 100.0))
+    refusal(quotas, 50.0)
+    quotas = Quotas()
+    quotas.remember(ORG, 100.0, Level(2, 30, 100.0))
+    assert quotas.left(ORG, 100.0) is None
+
+
+def test_of_two_accounts_the_later_hour_counts() -> None:
+    """And within one hour the more cautious."""
+    early, late = Level(3, 30, 1000.0), Level(20, 30, 3000.0)
+    assert merge(early, late, 0.0) == late == merge(late, early, 0.0)
+    assert merge(early, late._replace(resets_at=1010.0), 0.0) == Level(3, 30, 1010.0)
+
+
+@given(
+    total=st.integers(1, 40),
+    steps=st.lists(st.tuples(st.sampled_from(["send", "arrive", "lose", "wait"]), st.integers(0, 7)), max_size=120),
+)
+def test_i13_no_request_is_beyond_the_quota(total: int, steps: list[tuple[str, int]]) -> None:
+    """Whatever is in flight, however answers overtake one another or get lost: the source never has to refuse."""
+    quotas, now, used, began = Quotas(), 0.0, 0, -1e9
+    flying: list[Told] = []
+
+    def serve() -> Told:
+        nonlocal used, began
+        if now >= began + WINDOW_S:
+            used, began = 0, now
+        used += 1
+        assert used <= total
+        return Told(total - used, float(int(began + WINDOW_S - now)))
+
+    ask(quotas, now, serve())
+    for step, which in steps:
+        now += 1.0
+        if step == "send" and len(flying) < 8:
+            with contextlib.suppress(QuotaExhausted):
+                quotas.reserve(ORG, now, is_write=which % 2 == 0)
+                flying.append(serve())
+        elif step in ("arrive", "lose") and flying:
+            told = flying.pop(which % len(flying))
+            quotas.settle(ORG, now, told if step == "arrive" else None)
+        elif step == "wait" and not flying:
+            now += 900.0 * which
