@@ -5,8 +5,8 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -16,7 +16,7 @@ from syncd.emulator import seed as seeds
 from syncd.emulator.api import Version
 from syncd.emulator.life import live
 from syncd.emulator.model import World
-from syncd.emulator.server import Emulator, Listener, announcement, plain_listener
+from syncd.emulator.stand import Begin, Stand, Wanted, standing
 from syncd.errors import ConfigError, reason_of
 
 
@@ -36,6 +36,13 @@ from syncd.errors import ConfigError, reason_of
 @click.option("--proxy", is_flag=True, help="Be a forward proxy, too, for programs with the vendor's URL built in.")
 @click.option("--ca-file", type=click.Path(path_type=Path), help="With --proxy: where to write the certificate that "
               "clients must trust; else a temporary file.")  # fmt: skip
+@click.option("--control/--no-control", default=True, help="Whether to serve the control plane under /_emulator/.")
+@click.option(
+    "--control-token",
+    metavar="TEXT",
+    envvar="TOGGL_EMULATOR_CONTROL_TOKEN",
+    help="What must be sent to use it; else this machine may, as it is.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Announce URL and tokens as one JSON line.")
 def command(  # noqa: PLR0913, PLR0917 - one argument per option
     host: str,
@@ -50,65 +57,49 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
     live_s: float | None,
     proxy: bool,
     ca_file: Path | None,
+    control: bool,
+    control_token: str | None,
     as_json: bool,
 ) -> None:
     """Serve made-up Toggl accounts until Ctrl-C. The first line of output names the URL and the tokens."""
     if ca_file is not None and not proxy:
         raise click.UsageError("--ca-file is for --proxy")
-    now = Clock().now
-    if documented:
-        world = seeds.documented(now)
-    else:
-        world = seeds.generate(
+
+    def begin(now: Callable[[], datetime]) -> World:
+        if documented:
+            return seeds.documented(now)
+        return seeds.generate(
             seed=seed, tokens=tokens, workspaces=workspaces, clients=clients, projects=projects, now=now
         )
-    with _listening(ca_file, proxy=proxy) as (listener, trusted):
-        emulator = Emulator(world, host=host, port=port, api=api, listener=listener)
-        asyncio.run(_serve(emulator, f"--host {host} --port {port}", live_s, trusted, as_json=as_json))
+
+    wanted = Wanted(
+        host, port, proxy=proxy, ca_path=ca_file, control=control, control_token=control_token or None, api=api
+    )
+    asyncio.run(_serve(begin, wanted, live_s, as_json=as_json))
 
 
-@contextlib.contextmanager
-def _listening(ca_file: Path | None, *, proxy: bool) -> Iterator[tuple[Listener, Path | None]]:
-    """How to listen, and the file of the CA that clients of the proxy must trust."""
-    if not proxy:
-        yield plain_listener, None
-        return
-    try:
-        from syncd.emulator import authority
-        from syncd.emulator import proxy as proxies
-    except ImportError as error:
-        raise ConfigError([f"--proxy needs {error.name}; pip install 'syncd[emulate]'"]) from None
-    ca = authority.Authority(proxies.HOSTS)
-    with contextlib.ExitStack() as stack:
-        try:
-            trusted = stack.enter_context(authority.ca_file(ca.pem, ca_file))
-        except OSError as error:
-            raise ConfigError([f"--ca-file {ca_file}: {reason_of(error)}; choose another one"]) from None
-        yield partial(proxies.Proxy, authority=ca), trusted
-
-
-async def _serve(emulator: Emulator, where: str, live_s: float | None, trusted: Path | None, *, as_json: bool) -> None:
+async def _serve(begin: Begin, wanted: Wanted, live_s: float | None, *, as_json: bool) -> None:
     stopped = _set_by_signals()  # before anybody can know that we are here
-    try:
-        await emulator.start()
-    except OSError as error:
-        raise ConfigError([f"{where}: {reason_of(error)}; choose another one"]) from None
-    try:
-        click.echo(_announced(emulator, trusted, as_json=as_json))
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            stand = await stack.enter_async_context(standing(begin, Clock().now, wanted))
+        except OSError as error:
+            option = f"--ca-file {wanted.ca_path}" if error.filename else f"--host {wanted.host} --port {wanted.port}"
+            raise ConfigError([f"{option}: {reason_of(error)}; choose another one"]) from None
+        except ImportError as error:
+            raise ConfigError([f"--proxy needs {error.name}; pip install 'syncd[emulate]'"]) from None
+        facts = stand.announcement()
+        click.echo(json.dumps(facts) if as_json else _line(stand))
         sys.stdout.flush()
-        await _live_on(emulator.world, live_s, stopped)
-    finally:
-        await emulator.stop()
+        await _live_on(stand, live_s, stopped)
 
 
-def _announced(emulator: Emulator, trusted: Path | None, *, as_json: bool) -> str:
-    facts = announcement(emulator)
+def _line(stand: Stand) -> str:
+    """The announcement for people."""
+    emulator = stand.emulator
     tokens = " ".join(f"{name}={token}" for name, token in emulator.world.tokens.items())
     line = f"Toggl emulator ({', '.join(emulator.api.versions)}) at {emulator.url}  tokens: {tokens}"
-    if trusted is not None:
-        facts |= {"proxy": emulator.url, "ca_file": str(trusted)}
-        line += f"  proxy: {emulator.url}  CA: {trusted}"
-    return json.dumps(facts) if as_json else line
+    return line if stand.ca_path is None else f"{line}  proxy: {emulator.url}  CA: {stand.ca_path}"
 
 
 def _set_by_signals() -> asyncio.Event:
@@ -119,11 +110,11 @@ def _set_by_signals() -> asyncio.Event:
     return stopped
 
 
-async def _live_on(world: World, live_s: float | None, stopped: asyncio.Event) -> None:
+async def _live_on(stand: Stand, live_s: float | None, stopped: asyncio.Event) -> None:
     """Until `stopped`; with `live_s` the data changes meanwhile."""
     rng = fresh_rng()
     while not stopped.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), live_s)
         if not stopped.is_set():
-            live(world, rng)
+            live(stand.emulator.world, rng)

@@ -74,7 +74,8 @@ class Faults:
     def __init__(self) -> None:
         self.script: list[Fault] = []
         """Those that may still strike; the server looks no further while it is empty."""
-        self._added: list[Fault] = []
+        self.added: list[Fault] = []
+        """All since the beginning, or since `forget`."""
 
     def add(
         self,
@@ -91,20 +92,30 @@ class Faults:
         fault = Fault(mishap, name or mishap.label, method, path, token, first, times)
         if not fault.is_spent():
             self.script.append(fault)
-        self._added.append(fault)
+        self.added.append(fault)
         return fault
 
     @property
     def fired(self) -> dict[str, int]:
         """Name -> how often faults of that name struck; 0 for those that never did."""
         counts: dict[str, int] = {}
-        for fault in self._added:
+        for fault in self.added:
             counts[fault.name] = counts.get(fault.name, 0) + fault.fired
         return counts
 
     def clear(self) -> None:
         """Disarm all; the counts stay."""
         self.script.clear()
+
+    def disarm(self, fault: Fault) -> None:
+        """Let it strike no more; its counts stay."""
+        if fault in self.script:
+            self.script.remove(fault)
+
+    def forget(self) -> None:
+        """Disarm all and drop their counts."""
+        self.script.clear()
+        self.added.clear()
 
     def take(self, method: str, path: str, token: str) -> Mishap | None:
         """What is to befall this request; counts it with every fault that matches."""

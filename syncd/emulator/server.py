@@ -95,6 +95,11 @@ class Emulator:
         self.world = world
         self.api = self._api_of(world)
 
+    def forget_requests(self) -> None:
+        """Count from 0 again, and empty the log."""
+        self.requests.clear()
+        self.log.clear()
+
     async def start(self) -> None:
         """Listen. Raises OSError if the address cannot be had."""
         self._stopping.clear()
@@ -145,7 +150,7 @@ class Emulator:
         if path_qs[:1] != "/":  # the absolute form, which proxies send
             path_qs = request.rel_url.raw_path_qs
         path, _, query = path_qs.partition("?")
-        if self.control is not None and path.startswith(CONTROL_PREFIX):
+        if self.control is not None and f"{path}/".startswith(f"{CONTROL_PREFIX}/"):
             return await self.control(request)
         visit = self.api.visit(request.method, path, request.headers.get("Authorization"))
         name = "" if visit.user is None else visit.user.name
