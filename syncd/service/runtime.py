@@ -15,12 +15,12 @@ from syncd.service.reporting import Reporter
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
-from syncd.toggl import v8
+from syncd.toggl import v8, v9
 from syncd.toggl.client import Toggl, open_session
 from syncd.toggl.dialect import Dialect
 from syncd.tokens import Token
 
-DIALECTS: dict[str, Dialect] = {"v8": v8.DIALECT}
+DIALECTS: dict[str, Dialect] = {"v8": v8.DIALECT, "v9": v9.DIALECT}
 
 
 @dataclass(frozen=True, slots=True)

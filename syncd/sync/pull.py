@@ -139,7 +139,7 @@ class Puller:
             plan = msgspec.structs.replace(plan, remembered=begun.strategies, cursors=begun.cursors)
         fetched = await conversation.converse(self.dialect.listing(plan))
         reach("after_fetch")
-        seen = fetched.digest(self.dialect.version)
+        seen = fetched.digest
         report.is_whole = fetched.is_whole
         if seen == begun.digest and not full:
             await self._finish_unchanged(begun, report)

@@ -1,6 +1,8 @@
 """Gathering the rows of one resource into snapshots, with the reasons why a snapshot proves no absence."""
 
 from collections import defaultdict
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any, Generic, NamedTuple
 
 from syncd.records import R, Reject, Snapshot, Strategy
@@ -25,24 +27,60 @@ class Collector(Generic[R]):
         self._gone: dict[int, set[int]] = defaultdict(set)
         self._incomplete: dict[int | None, set[str]] = defaultdict(set)
 
-    def add(self, answer: Answer, expected: int | None = None) -> None:
-        """Read every row of a list. `expected`: the workspace that was asked for; None: rows of any are welcome.
+    def add(self, answer: Answer, expected: int | None = None) -> int:
+        """Read every row of a list; how many there were.
+
+        `expected`: the workspace that was asked for; None: rows of any are welcome.
 
         Raises:
             TokenRejected, ContractChanged: see `raw_rows`.
         """
+        rows = self._read(answer, expected)
+        for row in rows:
+            self._place(row, expected)
+        return len(rows)
+
+    def add_changes(self, answer: Answer, workspace_id: int, since: datetime) -> None:
+        """Read what changed while the list of a workspace was asked for page by page, since `since`.
+
+        A row that was there before and was not shown has moved from page to page, and one that was deleted has drawn
+        others forward: then more may have slipped through.
+        """
+        records = self._records[workspace_id]
+        for row in self._read(answer, workspace_id):
+            if isinstance(row, Reject):
+                self._place(row, workspace_id)
+            elif isinstance(row, Gone):
+                records.pop(row.id, None)
+                self._place(row, workspace_id)
+                self.doubt(workspace_id, "pages_shifted")
+            else:
+                born = getattr(row, "created_at", None)
+                if row.id not in records and (born is None or born < since):
+                    self.doubt(workspace_id, "pages_shifted")
+                records[row.id] = row
+
+    def _read(self, answer: Answer, expected: int | None) -> "list[R | Gone | Reject]":
         body, repaired = repair(answer.body)
+        rows: list[R | Gone | Reject] = []
         for raw in raw_rows(answer, body):
             row = self._reader.read(raw, repaired=repaired)
             if not isinstance(row, Reject) and expected not in (None, row.workspace_id):
                 row = self._reader.reject(raw, "foreign_workspace", f"not of workspace {expected}")
-            self._place(row, expected)
+            rows.append(row)
         if not answer.framed:
             self.doubt(expected, "unframed")
+        return rows
 
     def doubt(self, workspace_id: int | None, reason: str) -> None:
         """The snapshot of a workspace, or with None of every workspace, is incomplete."""
         self._incomplete[workspace_id].add(reason)
+
+    @property
+    def count(self) -> int:
+        """Rows that differ, good or bad."""
+        lists: list[Collection[Any]] = [*self._records.values(), *self._gone.values(), self.rejects]
+        return sum(map(len, lists))
 
     def snapshot(self, workspace_id: int, strategy: Strategy) -> Snapshot[R]:
         return Snapshot(

@@ -55,7 +55,8 @@ class Answer(msgspec.Struct, frozen=True):
 class Fetched(Protocol):
     """All answers of a pull."""
 
-    def digest(self, version: str) -> bytes:
+    @property
+    def digest(self) -> bytes:
         """16 bytes that stand for all answers and for the decoder that would read them; see `Digest`."""
         ...
 
@@ -88,11 +89,10 @@ class Cost(msgspec.Struct, frozen=True):
 class Dialect(NamedTuple):
     """One API version: what to ask, and how to read what came.
 
-    `version` changes when a row is read differently, so that stored digests no longer count. `single` asks for one
-    object by its id; `shows` tells whether the answer has it, alive. `walk` lists all projects of one workspace.
+    `single` asks for one object by its id; `shows` tells whether the answer has it, alive. `walk` lists all projects of
+    one workspace.
     """
 
-    version: str
     listing: "Callable[[ListingPlan], Inquiry[Fetched]]"
     decode: Callable[[Any], Sighting]
     single: "Callable[[Workspace, Resource, int], Request]"
@@ -132,9 +132,10 @@ class Digest:
         self._total = hashlib.blake2b(version.encode(), digest_size=16)
 
     def add(self, answer: Answer) -> None:
-        """Count one answer in; the order matters."""
+        """Count one answer in; the order matters, and from when on changes were asked for does not."""
         request, size = answer.request, len(answer.body)
-        head = f"\n{request.path} {request.query} {answer.http_status} {answer.content_type} {answer.framed} {size}\n"
+        query = [(name, value) for name, value in request.query if name != "since"]
+        head = f"\n{request.path} {query} {answer.http_status} {answer.content_type} {answer.framed} {size}\n"
         self._total.update(head.encode())
         self._total.update(answer.body)
 

@@ -27,6 +27,9 @@ from syncd.toggl.collector import Collector, Gone
 from syncd.toggl.dialect import Answer, Cost, Dialect, Digest, Inquiry, ListingPlan, Request, Walked, raw_rows
 from syncd.toggl.rows import Code, Hours, Id, Instant, RowReader, instant, money, repair
 
+VERSION = "v8.1"
+"""Changes when a row is read differently, so that stored digests no longer count."""
+
 WORKSPACES = Request("/api/v8/workspaces")
 CLIENTS = Request("/api/v8/clients")
 
@@ -68,8 +71,9 @@ class FetchedV8(NamedTuple):
         listed = [*([self.workspaces] if self.workspaces else []), *(answer for _, answer in self.clients)]
         return listed + [answer for each in self.projects.values() for answer in each.answers]
 
-    def digest(self, version: str) -> bytes:
-        total = Digest(version)
+    @property
+    def digest(self) -> bytes:
+        total = Digest(VERSION)
         for answer in self.answers():
             total.add(answer)
         return total.value()
@@ -315,4 +319,4 @@ def shows(answer: Answer, id_: int) -> bool:
     return found.id == id_ and found.server_deleted_at is None
 
 
-DIALECT = Dialect("v8.1", listing, decode, single, shows, price, walk)
+DIALECT = Dialect(listing, decode, single, shows, price, walk)

@@ -1,0 +1,154 @@
+"""API v9: what a real account speaks today. Which requests to make; `v9_rows` reads what comes.
+
+One request of the user's own, small budget tells the workspaces; all others draw on the budget of the organization
+that a workspace belongs to. Lists are bare arrays, an empty one may be `null`. There is no list of changed clients per
+workspace, so clients are listed whole at each pull; projects are asked for by what changed where that will do.
+Facts are from the vendor's v9 specification ("Clients", "Projects", "Me") unless marked as seen by users.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from syncd.records import Client, Reject, Resource, Sighting, Workspace, WorkspaceSnapshot
+from syncd.toggl import v9_rows
+from syncd.toggl.collector import Collector
+from syncd.toggl.dialect import Answer, Cost, Dialect, Digest, Inquiry, ListingPlan, Request, Walked, raw_rows
+from syncd.toggl.rows import Id, repair
+from syncd.toggl.v9_projects import PER_PAGE, REFUSED, ProjectWalk
+
+VERSION = "v9.1"
+"""Changes when a row is read differently, so that stored digests no longer count."""
+
+WORKSPACES = Request("/api/v9/me/workspaces")
+
+
+def workspace_clients(workspace: Workspace) -> Request:
+    """All clients of a workspace; the default hides archived ones, which would look deleted."""
+    path = f"/api/v9/workspaces/{workspace.id}/clients"
+    return Request(path, (("status", "both"),), organization=workspace.organization)
+
+
+class FetchedV9(NamedTuple):
+    """What was read while it was fetched: a page is as much as needs to be kept of the source's words at once."""
+
+    digest: bytes
+    is_whole: bool
+    sighting: Sighting
+
+
+def listing(plan: ListingPlan) -> Inquiry[FetchedV9]:
+    """Ask for workspaces, then for clients and projects of each, side by side, one page of each at a time.
+
+    The `projects` strategy of `plan` is no matter: every member may list the projects of a workspace.
+
+    Raises:
+        TokenRejected, ContractChanged: an answer that no part of can be used.
+    """
+    digest = Digest(VERSION)
+    (answer,) = yield (WORKSPACES,)
+    digest.add(answer)
+    workspaces, rejects = _workspaces(answer)
+    wanted = [workspace for workspace in workspaces if plan.wants(workspace.id)]
+    clients = Collector(v9_rows.client_rows)
+    walks = [ProjectWalk(workspace, plan.cursors.get(workspace.id), digest) for workspace in wanted]
+    answers = yield [workspace_clients(workspace) for workspace in wanted]
+    for workspace, answer in zip(wanted, answers, strict=True):
+        _add_clients(clients, workspace, answer, digest)
+    yield from _walk_all(walks)
+    snapshots = [
+        WorkspaceSnapshot(workspace, clients.snapshot(workspace.id, "workspace"), walk.snapshot())
+        for workspace, walk in zip(wanted, walks, strict=True)
+    ]
+    rejects += [*clients.rejects, *(reject for walk in walks for reject in walk.projects.rejects)]
+    is_whole = not any(walk.is_delta for walk in walks)
+    return FetchedV9(digest.value(), is_whole, Sighting(snapshots, rejects))
+
+
+def decode(fetched: FetchedV9) -> Sighting:
+    """Everything that the answers say; see `FetchedV9`."""
+    return fetched.sighting
+
+
+def walk(workspace: Workspace) -> Inquiry[Walked]:
+    """All projects of a workspace."""
+    whole = ProjectWalk(workspace, None, Digest(VERSION))
+    yield from _walk_all([whole])
+    return Walked(whole.snapshot(), whole.projects.rejects)
+
+
+def price(plan: ListingPlan) -> Inquiry[Cost]:
+    """What `listing` of everything would ask, as far as the list of workspaces tells: it counts active projects only.
+
+    Source: v9 specification, "Me", `active_project_count`.
+    """
+    (answer,) = yield (WORKSPACES,)
+    counts = [row.active_project_count for row in _sizes(answer) if plan.wants(row.id)]
+    pages = sum(1 + (count or 0) // PER_PAGE for count in counts)
+    return Cost(len(counts), 1 + len(counts) + pages, is_lower_bound=True)
+
+
+def single(workspace: Workspace, resource: Resource, id_: int) -> Request:
+    """Ask for one client or project."""
+    return Request(f"/api/v9/workspaces/{workspace.id}/{resource}s/{id_}", organization=workspace.organization)
+
+
+class _Existence(msgspec.Struct):
+    id: Id
+    server_deleted_at: str | None = None
+
+
+def shows(answer: Answer, id_: int) -> bool:
+    """Whether an answer has the object asked for, alive. Anything that cannot be read as such says nothing."""
+    if answer.http_status != 200:
+        return False
+    try:
+        found = msgspec.json.decode(repair(answer.body)[0], type=_Existence)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return found.id == id_ and found.server_deleted_at is None
+
+
+def _workspaces(answer: Answer) -> tuple[list[Workspace], list[Reject]]:
+    """Those that the token sees, ascending, and rows that could not be read."""
+    body, repaired = repair(answer.body)
+    rows = [v9_rows.workspace_rows.read(raw, repaired=repaired) for raw in raw_rows(answer, body)]
+    known = {row.id: row for row in rows if isinstance(row, Workspace)}
+    return [known[id_] for id_ in sorted(known)], [row for row in rows if isinstance(row, Reject)]
+
+
+def _add_clients(clients: Collector[Client], workspace: Workspace, answer: Answer, digest: Digest) -> None:
+    """A workspace whose clients may not be listed costs its own snapshot the verdict, not the pull its life."""
+    digest.add(answer)
+    if answer.http_status in REFUSED:
+        clients.doubt(workspace.id, f"http_{answer.http_status}")
+    else:
+        clients.add(answer, workspace.id)
+
+
+def _walk_all(walks: Sequence[ProjectWalk]) -> Inquiry[None]:
+    """Drive walks side by side, each with one request at a time, for its next question hangs on the last answer."""
+    while open_walks := [(walk, walk.request) for walk in walks if walk.request is not None]:
+        answers = yield [request for _, request in open_walks]
+        for (walk, _), answer in zip(open_walks, answers, strict=True):
+            walk.take(answer)
+
+
+class _Size(msgspec.Struct):
+    id: Id
+    active_project_count: int | None = None
+
+
+def _sizes(answer: Answer) -> list[_Size]:
+    found: list[_Size] = []
+    decoder: Any = msgspec.json.Decoder(_Size)
+    for raw in raw_rows(answer, repair(answer.body)[0]):
+        try:
+            found.append(decoder.decode(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+    return found
+
+
+DIALECT = Dialect(listing, decode, single, shows, price, walk)

@@ -1,0 +1,105 @@
+"""The projects of one v9 workspace: all of them, page by page, or only what changed. Pure.
+
+Pages are counted, not chained: what is created, deleted or renamed while one walks moves rows from one page to
+another. Pushed back, a row comes twice, which does no harm. Drawn forward over a page's edge it is never shown. Hence
+the last question of a walk of several pages: what changed since it began? What comes is taken in, and where a row may
+have slipped through, the walk proves no absence.
+"""
+
+from datetime import datetime, timedelta
+
+from syncd.records import Cursor, Project, Snapshot, Workspace
+from syncd.toggl import v9_rows
+from syncd.toggl.collector import Collector
+from syncd.toggl.dialect import Answer, Digest, Request
+
+PER_PAGE = 200
+"""The most that the API gives (default 151). Source: the vendor's v9 specification."""
+
+SMALLEST_LIMIT = 50
+"""A first page shorter than this is the only one. A longer one may be what a server gives that allows no more."""
+
+OVERLAP = timedelta(minutes=5)
+"""Changes are asked for from so long before the last answer, because writes settle late at the source."""
+
+REFUSED = frozenset({403, 404, 405})
+
+
+class ProjectWalk:
+    """Asks one thing after another. `cursor`: from when on the changes will do; None: all is asked for."""
+
+    def __init__(self, workspace: Workspace, cursor: Cursor | None, digest: Digest) -> None:
+        self.request: Request | None
+        """What to ask next; None: that was all."""
+        self.is_delta = cursor is not None and cursor.is_admin == workspace.is_admin
+        """Only changes were asked for. Whoever became an admin, or is none any more, sees other rows than before."""
+        self.projects: Collector[Project] = Collector(v9_rows.project_rows)
+        self._workspace = workspace
+        self._digest = digest
+        self._began: datetime | None = None
+        self._sizes: list[int] = []
+        self.request = self._changes(cursor.since) if cursor is not None and self.is_delta else self._next_page()
+
+    def snapshot(self) -> Snapshot[Project]:
+        """What came of it. Without the source's time there is nothing to ask for changes from."""
+        cursor = None if self._began is None else self._began - OVERLAP
+        found = self.projects.snapshot(self._workspace.id, "workspace")
+        return Snapshot(found.strategy, found.records, found.incomplete, found.gone, self.is_delta, cursor)
+
+    def take(self, answer: Answer) -> None:
+        """Read the answer to `request`, and decide what to ask next.
+
+        Raises:
+            TokenRejected, ContractChanged: see `raw_rows`.
+        """
+        asked, self.request = self.request, None
+        if self._began is None:
+            self._began = answer.date
+        if answer.http_status == 400 and self.is_delta:  # "Since cannot be older than 3 months"
+            self.is_delta, self._began, self.request = False, None, self._next_page()
+            return
+        self._digest.add(answer)
+        if answer.http_status in REFUSED:
+            self.projects.doubt(self._workspace.id, f"http_{answer.http_status}")
+        elif self.is_delta:
+            self._take_changes(answer)
+        elif asked == self._next_page():
+            self._take_page(answer)
+        elif self._began is not None:
+            self.projects.add_changes(answer, self._workspace.id, self._began)
+
+    def _take_changes(self, answer: Answer) -> None:
+        """A list that may have been cut is no use: nothing says whether lists of changes are paged."""
+        if self.projects.add(answer, self._workspace.id) >= SMALLEST_LIMIT:
+            self.projects = Collector(v9_rows.project_rows)
+            self.is_delta, self.request = False, self._next_page()
+
+    def _take_page(self, answer: Answer) -> None:
+        """Go on with the next page, or behind the last of several ask what changed meanwhile.
+
+        The last page is shorter than the one before it, or so short that no server would cut there.
+        """
+        known = self.projects.count
+        before = self._sizes[-1] if self._sizes else SMALLEST_LIMIT
+        self._sizes.append(self.projects.add(answer, self._workspace.id))
+        if self._sizes[-1] >= before:
+            if self.projects.count > known:
+                self.request = self._next_page()
+            else:
+                self.projects.doubt(self._workspace.id, "pages_repeat")
+        elif sum(size > 0 for size in self._sizes) > 1:
+            if self._began is None:
+                self.projects.doubt(self._workspace.id, "pages_unchecked")
+            else:
+                self.request = self._changes(self._began)
+
+    def _next_page(self) -> Request:
+        return self._listed(("per_page", str(PER_PAGE)), ("page", str(len(self._sizes) + 1)))
+
+    def _changes(self, since: datetime) -> Request:
+        return self._listed(("per_page", str(PER_PAGE)), ("since", str(int(since.timestamp()))))
+
+    def _listed(self, *query: tuple[str, str]) -> Request:
+        """`active=both`: the default hides archived projects, or does not, by the version of the server."""
+        path = f"/api/v9/workspaces/{self._workspace.id}/projects"
+        return Request(path, (("active", "both"), *query), organization=self._workspace.organization)
