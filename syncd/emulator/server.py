@@ -7,6 +7,7 @@ look-ups in dictionaries and sent as the bytes it was rendered to.
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from email.utils import format_datetime
 from functools import lru_cache, partial
 from itertools import count
 from types import TracebackType
@@ -183,6 +184,7 @@ class Emulator:
             "Content-Type": answer.content_type,
             "Cache-Control": CACHE_CONTROL,
             "X-Request-Id": f"{next(self._numbers):032x}",
+            "Date": format_datetime(self.world.now(), usegmt=True),
         }
         if answer.headers:
             headers.update(answer.headers)

@@ -43,17 +43,17 @@ class Collector(Generic[R]):
     def add_changes(self, answer: Answer, workspace_id: int, since: datetime) -> None:
         """Read what changed while the list of a workspace was asked for page by page, since `since`.
 
-        A row that was there before and was not shown has moved from page to page, and one that was deleted has drawn
-        others forward: then more may have slipped through.
+        A row that was there before and was not shown has moved from page to page, and one that was shown and is deleted
+        has drawn others forward: then more may have slipped through.
         """
         records = self._records[workspace_id]
         for row in self._read(answer, workspace_id):
             if isinstance(row, Reject):
                 self._place(row, workspace_id)
             elif isinstance(row, Gone):
-                records.pop(row.id, None)
+                if records.pop(row.id, None) is not None:
+                    self.doubt(workspace_id, "pages_shifted")
                 self._place(row, workspace_id)
-                self.doubt(workspace_id, "pages_shifted")
             else:
                 born = getattr(row, "created_at", None)
                 if row.id not in records and (born is None or born < since):

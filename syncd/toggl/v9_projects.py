@@ -29,16 +29,20 @@ class ProjectWalk:
     """Asks one thing after another. `cursor`: from when on the changes will do; None: all is asked for."""
 
     def __init__(self, workspace: Workspace, cursor: Cursor | None, digest: Digest) -> None:
-        self.request: Request | None
-        """What to ask next; None: that was all."""
-        self.is_delta = cursor is not None and cursor.is_admin == workspace.is_admin
-        """Only changes were asked for. Whoever became an admin, or is none any more, sees other rows than before."""
+        """Whoever became an admin since the cursor was set, or is none any more, sees other rows than before."""
         self.projects: Collector[Project] = Collector(v9_rows.project_rows)
         self._workspace = workspace
         self._digest = digest
         self._began: datetime | None = None
         self._sizes: list[int] = []
-        self.request = self._changes(cursor.since) if cursor is not None and self.is_delta else self._next_page()
+        self._since = cursor.since if cursor is not None and cursor.is_admin == workspace.is_admin else None
+        self.request: Request | None = self._next_page()
+        """What to ask next; None: that was all."""
+
+    @property
+    def is_delta(self) -> bool:
+        """Only changes were asked for."""
+        return self._since is not None
 
     def snapshot(self) -> Snapshot[Project]:
         """What came of it. Without the source's time there is nothing to ask for changes from."""
@@ -56,23 +60,15 @@ class ProjectWalk:
         if self._began is None:
             self._began = answer.date
         if answer.http_status == 400 and self.is_delta:  # "Since cannot be older than 3 months"
-            self.is_delta, self._began, self.request = False, None, self._next_page()
+            self._start_over()
             return
         self._digest.add(answer)
         if answer.http_status in REFUSED:
             self.projects.doubt(self._workspace.id, f"http_{answer.http_status}")
-        elif self.is_delta:
-            self._take_changes(answer)
         elif asked == self._next_page():
             self._take_page(answer)
         elif self._began is not None:
             self.projects.add_changes(answer, self._workspace.id, self._began)
-
-    def _take_changes(self, answer: Answer) -> None:
-        """A list that may have been cut is no use: nothing says whether lists of changes are paged."""
-        if self.projects.add(answer, self._workspace.id) >= SMALLEST_LIMIT:
-            self.projects = Collector(v9_rows.project_rows)
-            self.is_delta, self.request = False, self._next_page()
 
     def _take_page(self, answer: Answer) -> None:
         """Go on with the next page, or behind the last of several ask what changed meanwhile.
@@ -85,21 +81,33 @@ class ProjectWalk:
         if self._sizes[-1] >= before:
             if self.projects.count > known:
                 self.request = self._next_page()
+            elif self.is_delta:  # lists of changes are not paged here, and this one may have been cut
+                self._start_over()
             else:
                 self.projects.doubt(self._workspace.id, "pages_repeat")
         elif sum(size > 0 for size in self._sizes) > 1:
             if self._began is None:
                 self.projects.doubt(self._workspace.id, "pages_unchecked")
             else:
-                self.request = self._changes(self._began)
+                self.request = self._listed(("since", _seconds(self._began)))
+
+    def _start_over(self) -> None:
+        """Ask for everything after all."""
+        self.projects = Collector(v9_rows.project_rows)
+        self._since, self._began, self._sizes = None, None, []
+        self.request = self._next_page()
 
     def _next_page(self) -> Request:
-        return self._listed(("per_page", str(PER_PAGE)), ("page", str(len(self._sizes) + 1)))
-
-    def _changes(self, since: datetime) -> Request:
-        return self._listed(("per_page", str(PER_PAGE)), ("since", str(int(since.timestamp()))))
+        since = () if self._since is None else (("since", _seconds(self._since)),)
+        return self._listed(("page", str(len(self._sizes) + 1)), *since)
 
     def _listed(self, *query: tuple[str, str]) -> Request:
         """`active=both`: the default hides archived projects, or does not, by the version of the server."""
         path = f"/api/v9/workspaces/{self._workspace.id}/projects"
-        return Request(path, (("active", "both"), *query), organization=self._workspace.organization)
+        asked = (("active", "both"), ("per_page", str(PER_PAGE)), *query)
+        return Request(path, asked, organization=self._workspace.organization)
+
+
+def _seconds(instant: datetime) -> str:
+    """As the API wants its `since`."""
+    return str(int(instant.timestamp()))

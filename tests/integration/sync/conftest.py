@@ -21,6 +21,7 @@ from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
 from syncd.toggl.client import Retry, Toggl, open_session
+from syncd.toggl.dialect import Dialect
 
 SHORT = aiohttp.ClientTimeout(total=5, sock_connect=2, sock_read=2)
 
@@ -83,7 +84,12 @@ async def register(database: Database, *names: str, interval: timedelta = timede
 
 
 async def mirror_of(
-    database: Database, session: aiohttp.ClientSession, base_url: str, tokens: dict[str, str], **rules: Any
+    database: Database,
+    session: aiohttp.ClientSession,
+    base_url: str,
+    tokens: dict[str, str],
+    dialect: Dialect = v8.DIALECT,
+    **rules: Any,
 ) -> Mirror:
     """A mirror of any server; `rules` other than the usual ones."""
     await register(database, *tokens)
@@ -91,7 +97,7 @@ async def mirror_of(
     usual: dict[str, Any] = {"projects": "auto", "pull_timeout": timedelta(minutes=1), "full_every": timedelta(days=1)}
     retries: list[Retry] = []
     rules_ = Rules(**{**usual, **rules})
-    puller = Puller(toggl, v8.DIALECT, Store(database), rules_, Clock(), lambda _, r: retries.append(r))
+    puller = Puller(toggl, dialect, Store(database), rules_, Clock(), lambda _, r: retries.append(r))
     return Mirror(database, puller, tokens, retries)
 
 
