@@ -66,6 +66,14 @@ def fields_of(form: type[Struct]) -> tuple[str, ...]:
     return tuple(described(form))
 
 
+def start_over(emulator: Emulator, timepiece: Timepiece, begin: Callable[[], World]) -> None:
+    """As in the beginning: the true present, the world that `begin` makes, no faults, counts or log."""
+    timepiece.reset()
+    emulator.load(begin())
+    emulator.faults.forget()
+    emulator.forget_requests()
+
+
 class Calls:
     """What the calls of one control plane are done with; the arguments are those of `Control`."""
 
@@ -128,10 +136,7 @@ class Calls:
         return announcement(self._emulator)
 
     def _reset(self, _: Given) -> object:
-        self._timepiece.reset()
-        self._emulator.load(self._begin())
-        self._emulator.faults.forget()
-        self._emulator.forget_requests()
+        start_over(self._emulator, self._timepiece, self._begin)
         return self._announcement()
 
     def _seed(self, given: Given) -> object:
