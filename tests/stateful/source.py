@@ -4,6 +4,7 @@ Nothing here asks syncd's decisions, its decoder or the emulator's own rights: t
 who sees what is worked out anew. Times are steps: one for each change of the world.
 """
 
+import contextlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -56,6 +57,17 @@ def shown_in(answers: Iterable[tuple[str, int, bytes]]) -> dict[Key, State]:
             row["at"] = datetime.fromisoformat(row["at"])
             shown[resource, int(row["id"])] = tuple(row.get(name) for name in WIRE[resource])
     return shown
+
+
+def administered_in(answers: Iterable[tuple[str, int, bytes]]) -> set[int]:
+    """Workspaces that the answers call the token an admin of, which it need not be any more."""
+    found: set[int] = set()
+    for path, status, body in answers:
+        if status == 200 and path.endswith("/workspaces"):
+            with contextlib.suppress(ValueError):
+                rows = json.loads(body)
+                found |= {row["id"] for row in rows if row["admin"]} if isinstance(rows, list) else set()
+    return found
 
 
 class Source:

@@ -128,3 +128,13 @@ def test_clients_that_are_not_listed_take_no_projects_with_them(play: Play) -> N
     live = play.before.live()
     play.pull_through_a_fault(token="t0", kind="status 404", place="clients", lasts=True, pulls=4)
     assert play.before.live() == live
+
+
+def test_rights_that_end_between_two_answers_of_a_pull(play: Play) -> None:
+    """Who was an admin when the workspaces were told owns what it saw, until its next pull."""
+    play.start(t0=["member", "admin", "admin"], t1=["admin", "admin", "admin"])
+    play.hold(full=False, place="workspaces", token="t1")
+    play.delete(kind="client", pick=0)
+    play.change_right(right="member", token="t1", workspace_id=1)
+    play.release(pick=0)
+    play.bring_back(kind="same row", pick=0)

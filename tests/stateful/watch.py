@@ -11,7 +11,7 @@ from datetime import timedelta
 from syncd.errors import FencedOut, TokenRejected
 from syncd.sync.deletes import DeleteRules
 from tests.stateful import audit
-from tests.stateful.source import Eye, Key, State, shown_in
+from tests.stateful.source import Eye, Key, State, administered_in, shown_in
 from tests.stateful.source_rules import TOKENS, WORKSPACES, SourceRules
 from tests.stateful.stage import Stage, Turn
 
@@ -127,7 +127,7 @@ class Watch(SourceRules):
         listed = dict.fromkeys(self.world.users[turn.token].access, "client")
         listed |= {int(path.split("/")[4]): "workspace" for path, status, _ in turn.answers
                    if status == 200 and re.fullmatch(r"/api/v8/workspaces/\d+/projects", path)}  # fmt: skip
-        eye.admin_of |= {w for w in WORKSPACES if self.source.is_admin(turn.token, w)}
+        eye.admin_of |= {w for w in WORKSPACES if self.source.is_admin(turn.token, w)} | administered_in(turn.answers)
         eye.take(shown, listed, began=turn.began, is_complete=report.clients.complete and report.projects.complete)
         since = self.source.visible_since[turn.token]
         eye.certain = {key for key in eye.certain if since.get(key, turn.began + 1) <= turn.began}
