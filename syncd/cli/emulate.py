@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from syncd.clock import Clock, fresh_rng
+from syncd.emulator import limits
 from syncd.emulator import seed as seeds
 from syncd.emulator.api import Version
 from syncd.emulator.life import live
@@ -30,6 +31,11 @@ from syncd.errors import ConfigError, reason_of
 @click.option("--projects", default=4, show_default=True, type=click.IntRange(0), help="Per client.")
 @click.option(
     "--api", default="both", show_default=True, type=click.Choice(["v8", "v9", "both"]), help="What it speaks."
+)
+@click.option("--plan", default="none", show_default=True, type=click.Choice([*limits.PLANS, "none"]), help="Whose "
+              "hourly quotas apply: beyond them calls get 402.")  # fmt: skip
+@click.option(
+    "--rate", type=click.FloatRange(0.001), metavar="PER_SECOND", help="Requests a second of a token; more get 429."
 )
 @click.option("--documented", is_flag=True, help="Exactly the examples of the API documentation, whatever the sizes.")
 @click.option("--live", "live_s", type=click.FloatRange(0.1), metavar="SECONDS", help="Change some data this often.")
@@ -53,6 +59,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
     clients: int,
     projects: int,
     api: Version,
+    plan: str,
+    rate: float | None,
     documented: bool,
     live_s: float | None,
     proxy: bool,
@@ -73,9 +81,22 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
         )
 
     wanted = Wanted(
-        host, port, proxy=proxy, ca_path=ca_file, control=control, control_token=control_token or None, api=api
+        host,
+        port,
+        proxy=proxy,
+        ca_path=ca_file,
+        control=control,
+        control_token=control_token or None,
+        api=api,
+        limits=_limits(plan, rate),
     )
     asyncio.run(_serve(begin, wanted, live_s, as_json=as_json))
+
+
+def _limits(plan: str, rate: float | None) -> limits.Limits | None:
+    if plan in limits.PLANS:
+        return limits.plan(plan, per_second=rate)
+    return limits.Limits(per_second=rate) if rate else None
 
 
 async def _serve(begin: Begin, wanted: Wanted, live_s: float | None, *, as_json: bool) -> None:

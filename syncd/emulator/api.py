@@ -9,16 +9,21 @@ one is wanted. What is simulated in virtual time calls `answer`, and so meets th
 
 import base64
 import binascii
+from collections.abc import Callable
+from datetime import datetime
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
 from syncd.emulator.dialect import Answer, Ask, Dialect, Route
+from syncd.emulator.gate import Gate
 from syncd.emulator.gone import Gone
+from syncd.emulator.limits import Meter
 from syncd.emulator.model import World
 from syncd.emulator.rows import User
 from syncd.emulator.switches import Switches
 from syncd.emulator.v8 import V8
 from syncd.emulator.v9 import V9
+from syncd.emulator.v9_wire import Quota
 
 PASSWORD = "api_token"  # noqa: S105 (the API's literal: a token is the user name, and this its password)
 BODIED = frozenset({"POST", "PUT"})
@@ -58,16 +63,31 @@ class Api:
         world: what is served.
         version: which versions are spoken.
         switches: how v9 behaves where nobody knows, and how both write empty lists.
+        meter: counts requests against limits; None: nothing is limited.
+        now: the present instant for limits, never going backwards; left out, it is the world's.
+
+    Attributes:
+        meter: as given; its ledger tells of each request that was counted.
     """
 
-    def __init__(self, world: World, *, version: Version = "both", switches: Switches = _PLAIN) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        version: Version = "both",
+        switches: Switches = _PLAIN,
+        meter: Meter | None = None,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self.world = world
+        self.meter = meter
+        self._gate = None if meter is None else Gate(world, meter, switches, now or world.now)
         self.versions = [name for name in ("v8", "v9") if version in {name, "both"}]
         spoken: dict[str, Dialect] = {}
         if "v8" in self.versions:
             spoken["v8"] = V8(world, null_lists=switches.null_lists)
         if "v9" in self.versions:
-            spoken["v9"] = V9(world, switches)
+            spoken["v9"] = V9(world, switches, self._gate.quota if self._gate else _no_quota)
         self._elsewhere = next(iter(spoken.values()))
         self._dialects: tuple[Dialect, ...] = (*spoken.values(), Gone("/api/v8"))
         self._users: dict[str | None, User] = {}
@@ -90,8 +110,8 @@ class Api:
         return Visit(method, self._elsewhere, None, "", user, authorization is None)
 
     def refusal(self, visit: Visit) -> Answer | None:
-        """Why a request gets no further, if so. Checks in this order: path, method, token; the rest is the
-        dialect's."""
+        """Why a request gets no further, if so. Checks in this order: path, method, token, limits; the rest is the
+        dialect's. What gets as far as the limits counts, so ask once."""
         if visit.route is None:
             return visit.dialect.refuse(404, "Not found")
         if visit.method not in visit.route.calls:
@@ -100,13 +120,14 @@ class Api:
             return answer
         if visit.user is None:
             return visit.dialect.stranger(anonymous=visit.anonymous)
-        return None
+        return None if self._gate is None else self._gate.refusal(visit.user, visit.route, visit.key)
 
     def perform(self, visit: Visit, query: str = "", content_type: str = "", body: bytes = b"") -> Answer:
         """What comes of a request that was not refused."""
         if visit.route is None or visit.user is None:
             raise ValueError("this request was refused")
-        return visit.route.calls[visit.method](Ask(visit.user, visit.key, query, content_type, body))
+        answer = visit.route.calls[visit.method](Ask(visit.user, visit.key, query, content_type, body))
+        return answer if self._gate is None else self._gate.stamped(answer, visit.user, visit.route, visit.key)
 
     def _user(self, authorization: str | None) -> User | None:
         """Whose token the header holds. Headers that were good once are remembered as they stand."""
@@ -117,6 +138,10 @@ class Api:
             if user is not None:
                 self._users[authorization] = user
         return None if user is None or user.is_revoked else user
+
+
+def _no_quota(_: User) -> list[Quota]:
+    return []
 
 
 def basic(token: str) -> str:

@@ -72,6 +72,8 @@ def start_over(emulator: Emulator, timepiece: Timepiece, begin: Callable[[], Wor
     emulator.load(begin())
     emulator.faults.forget()
     emulator.forget_requests()
+    if emulator.meter is not None:
+        emulator.meter.forget()
 
 
 class Calls:
@@ -88,7 +90,7 @@ class Calls:
         fault = ("mishap*", "parameters", "name", "method", "path", "token", "first", "times")
         return [
             Call("GET", "/", "what there is, and how it is called", self._describe),
-            Call("POST", "/reset", "as in the beginning: world, clock, faults, counts, log", self._reset),
+            Call("POST", "/reset", "as in the beginning: world, clock, faults, counts, limits, log", self._reset),
             Call("POST", "/seed", "a new made-up world in place of this one", self._seed, sizes),
             Call("GET", "/faults", "all faults, with seen and fired", self._list_faults),
             Call("POST", "/faults", "arm a fault", self._arm, fault),

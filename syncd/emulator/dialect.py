@@ -27,7 +27,7 @@ class Ask(NamedTuple):
 class Answer:
     """One answer. Shared by all who get the same page, so that the body is rendered, and packed, only once."""
 
-    __slots__ = ("_packed", "body", "content_type", "headers", "status")
+    __slots__ = ("_original", "_packed", "body", "content_type", "headers", "status")
 
     def __init__(
         self, status: int, body: bytes, *, content_type: str = JSON, headers: dict[str, str] | None = None
@@ -36,10 +36,21 @@ class Answer:
         self.body = body
         self.content_type = content_type
         self.headers = headers
+        self._original: Answer | None = None
         self._packed: bytes | None = None
+
+    def with_headers(self, headers: dict[str, str]) -> "Answer":
+        """The same answer with more headers. It is not rendered, or packed, anew."""
+        answer = Answer(
+            self.status, self.body, content_type=self.content_type, headers={**(self.headers or {}), **headers}
+        )
+        answer._original = self._original or self
+        return answer
 
     def packed(self) -> bytes:
         """The body as gzip, made at the first request for it; equal bodies give equal bytes."""
+        if self._original is not None:
+            return self._original.packed()
         if self._packed is None:
             self._packed = gzip.compress(self.body, compresslevel=6, mtime=0)
         return self._packed

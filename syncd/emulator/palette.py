@@ -16,6 +16,11 @@ def hex_of(color: str | None) -> str:
     return PALETTE[int(color)] if color is not None and color in _NUMBERS else PALETTE[0]
 
 
+def knows(number: str) -> bool:
+    """Whether the palette has a colour of that number."""
+    return number in _NUMBERS
+
+
 @lru_cache(maxsize=1024)
 def id_of(color: str | None) -> str | None:
     """A stored colour as v8 writes it: the number of the palette's nearest to one that was written by v9."""

@@ -7,6 +7,7 @@ look-ups in dictionaries and sent as the bytes it was rendered to.
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache, partial
 from itertools import count
@@ -18,6 +19,7 @@ from aiohttp import web
 from syncd.emulator.api import BODIED, Api, Version, Visit
 from syncd.emulator.dialect import Answer
 from syncd.emulator.faults import Exchange, Faults
+from syncd.emulator.limits import Limits, Meter
 from syncd.emulator.model import World
 from syncd.emulator.switches import Switches
 
@@ -53,6 +55,8 @@ class Emulator:
         host, port: where to listen; port 0 takes a free one.
         api: the versions of the API that it speaks: "v8", "v9" or "both".
         switches: how it behaves where nobody knows how the API does.
+        limits: how much one may ask; None: as much as one likes.
+        now: the present instant for limits; left out, it is the world's.
         gzip: pack answers for those who accept it.
         log_size: how many of the latest requests `log` keeps.
         listener: makes what accepts connections (the proxy has one of its own).
@@ -61,6 +65,7 @@ class Emulator:
         requests: path template ("/api/v8/clients/{client_id}") -> requests so far, of any method and outcome;
             "*" stands for unknown paths.
         api: what answers, without a socket.
+        meter: with `limits`, who asked how much, and in its `ledger` each request that was counted; it outlasts `load`.
         log: the latest requests as `Line`s.
         faults: what is to go wrong.
         control: answers what begins with "/_emulator"; such requests are neither counted, logged nor spoilt.
@@ -74,6 +79,8 @@ class Emulator:
         port: int = 0,
         api: Version = "both",
         switches: Switches = _PLAIN,
+        limits: Limits | None = None,
+        now: Callable[[], datetime] | None = None,
         gzip: bool = False,
         log_size: int = 10_000,
         listener: Listener = plain_listener,
@@ -85,7 +92,9 @@ class Emulator:
         self.control: Handler | None = None
         self._listener = listener
         self._gzip = gzip
-        self._api_of = partial(Api, version=api, switches=switches)
+        refused_count = switches.refused_calls_counted
+        self.meter = Meter(limits, refused_count=refused_count, ledger_size=log_size) if limits else None
+        self._api_of = partial(Api, version=api, switches=switches, meter=self.meter, now=now)
         self.load(world)
         self._numbers = count(1)
         self._stopping = asyncio.Event()
@@ -156,19 +165,19 @@ class Emulator:
         visit = self.api.visit(request.method, path, request.headers.get("Authorization"))
         name = "" if visit.user is None else visit.user.name
         self.requests[UNKNOWN_PATH if visit.route is None else visit.route.template] += 1
+        refusal = self.api.refusal(visit)  # before what may go wrong: limits count what comes, not what is answered
         mishap = self.faults.take(request.method, path, name) if self.faults.script else None
         response: web.StreamResponse
         if mishap is None:
-            response = self._response(request, await self._perform(request, visit, query))
+            response = self._response(request, await self._perform(request, visit, query, refusal))
         else:
-            perform = partial(self._perform, request, visit, query)
+            perform = partial(self._perform, request, visit, query, refusal)
             response = await mishap.send(Exchange(request, perform, self._stopping))
         self.log.append(Line(request.method, path_qs, name, response.status))
         return response
 
-    async def _perform(self, request: web.BaseRequest, visit: Visit, query: str) -> Answer:
+    async def _perform(self, request: web.BaseRequest, visit: Visit, query: str, refusal: Answer | None) -> Answer:
         """Carry the request out; its body is read only if nothing else is wrong with it."""
-        refusal = self.api.refusal(visit)
         if refusal is not None:
             return refusal
         if request.method not in BODIED:

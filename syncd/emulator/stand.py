@@ -9,6 +9,7 @@ from pathlib import Path
 
 from syncd.emulator.api import Version
 from syncd.emulator.control import Control
+from syncd.emulator.limits import Limits
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator, Listener, announcement, plain_listener
 from syncd.emulator.switches import Switches
@@ -25,7 +26,7 @@ class Wanted:
     """How to stand.
 
     Attributes:
-        host, port, api, switches: as of `Emulator`.
+        host, port, api, switches, limits: as of `Emulator`; the clock of the limits is the one that can be moved.
         proxy: whether to be a forward proxy, too.
         ca_path: where to write the proxy's CA certificate; None: a temporary file.
         control: whether to have a control plane.
@@ -40,6 +41,7 @@ class Wanted:
     control_token: str | None = None
     api: Version = "both"
     switches: Switches = _PLAIN
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ async def standing(begin: Begin, now: Callable[[], datetime], wanted: Wanted) ->
             port=wanted.port,
             api=wanted.api,
             switches=wanted.switches,
+            limits=wanted.limits,
             listener=listener,
         )
         if wanted.control:

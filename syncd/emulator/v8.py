@@ -5,7 +5,8 @@
 | /clients                      | GET all the user sees, over all workspaces; POST   |
 | /clients/{client_id}          | GET, PUT, DELETE                                   |
 | /clients/{client_id}/projects | GET ?active=true (default), false (archived), both |
-| /projects/{project_id}        | GET                                                |
+| /projects                     | POST                                               |
+| /projects/{project_id}        | GET, PUT, DELETE; /projects/1,2,3 deletes all      |
 | /workspaces                   | GET                                                |
 | /workspaces/{wid}             | GET                                                |
 | /workspaces/{wid}/clients     | GET, workspace admins only                         |
@@ -25,7 +26,7 @@ from syncd.emulator import rights
 from syncd.emulator import v8_wire as wire
 from syncd.emulator.dialect import Answer, Ask, Pages, Route
 from syncd.emulator.model import World
-from syncd.emulator.rows import Client, Missing, Refused, User, Workspace
+from syncd.emulator.rows import Client, Missing, Project, Refused, User, Workspace
 
 NO_RIGHT = "User does not have access to this resource."
 
@@ -77,7 +78,13 @@ class V8:
                     DELETE=self._delete_client,
                 ),
                 self._route("/clients/{client_id}/projects", GET=self._list_client_projects),
-                self._route("/projects/{project_id}", GET=self._get_project),
+                self._route("/projects", POST=self._create_project),
+                self._route(
+                    "/projects/{project_id}",
+                    GET=self._get_project,
+                    PUT=self._update_project,
+                    DELETE=self._delete_projects,
+                ),
                 self._route("/workspaces", GET=self._list_workspaces),
                 self._route("/workspaces/{wid}", GET=self._get_workspace),
                 self._route("/workspaces/{wid}/clients", GET=self._list_workspace_clients),
@@ -113,7 +120,7 @@ class V8:
         return self._pages.get(("clients", ask.user.name), self._stamp(ask.user), render)
 
     def _create_client(self, ask: Ask) -> Answer:
-        sent = _read_client(ask)
+        sent = wire.read_client(_json(ask))
         missing = [] if sent.name is not UNSET else ["Name can't be blank"]
         if sent.wid is UNSET:
             missing.append("Workspace can't be blank")
@@ -134,7 +141,7 @@ class V8:
 
     def _update_client(self, ask: Ask) -> Answer:
         row, workspace = self._client(ask)
-        sent = _read_client(ask)
+        sent = wire.read_client(_json(ask))
         if not rights.may_write(ask.user, workspace):
             raise _Stop(403, NO_RIGHT)
         if sent.wid is not UNSET and sent.wid != row.workspace_id:
@@ -153,12 +160,39 @@ class V8:
         row, workspace = self._client(ask)
         return self._projects(ask, workspace, row)
 
-    def _get_project(self, ask: Ask) -> Answer:
-        row = self._world.project(wire.read_id(ask.key))
-        workspace = self._world.workspaces[row.workspace_id]
-        if workspace.id not in ask.user.access or not any(rights.visible_projects(ask.user, workspace, [row])):
+    # Projects ---------------------------------------------------------------------------------------------
+
+    def _create_project(self, ask: Ask) -> Answer:
+        sent = wire.read_project(_json(ask))
+        if sent.name is UNSET or sent.wid is UNSET:
+            raise _Stop(404, "Name can't be blank" if sent.name is UNSET else "Workspace can't be blank")
+        workspace = self._world.workspaces.get(sent.wid)
+        if workspace is None or not rights.may_write(ask.user, workspace):
             raise _Stop(403, NO_RIGHT)
-        return Answer(200, wire.data(wire.project(row, rates=_rates(ask.user, workspace))))
+        fields = {"billable": workspace.premium, "auto_estimates": False, **sent.row()}
+        return self._one_project(ask.user, workspace, self._world.create_project(workspace.id, **fields))
+
+    def _get_project(self, ask: Ask) -> Answer:
+        row, workspace = self._project(ask.user, wire.read_id(ask.key))
+        return self._one_project(ask.user, workspace, row)
+
+    def _update_project(self, ask: Ask) -> Answer:
+        row, workspace = self._project(ask.user, wire.read_id(ask.key))
+        sent = wire.read_project(_json(ask))
+        if not rights.may_write(ask.user, workspace):
+            raise _Stop(403, NO_RIGHT)
+        if sent.wid is not UNSET and sent.wid != row.workspace_id:
+            raise _Stop(404, "Workspace can't be changed")
+        return self._one_project(ask.user, workspace, self._world.update_project(row.id, **sent.row()))
+
+    def _delete_projects(self, ask: Ask) -> Answer:
+        """One or several; none if one of them may not be deleted (assumed)."""
+        found = [self._project(ask.user, project_id) for project_id in sorted(set(wire.read_ids(ask.key)))]
+        if not all(rights.may_delete(ask.user, workspace) for _, workspace in found):
+            raise _Stop(403, NO_RIGHT)
+        for row, _ in found:
+            self._world.delete_project(row.id)
+        return Answer(200, b"", content_type="text/plain; charset=utf-8")
 
     # Workspaces -------------------------------------------------------------------------------------------
 
@@ -193,6 +227,13 @@ class V8:
             raise _Stop(403, NO_RIGHT)
         return row, self._world.workspaces[row.workspace_id]
 
+    def _project(self, user: User, project_id: int) -> tuple[Project, Workspace]:
+        row = self._world.project(project_id)
+        workspace = self._world.workspaces[row.workspace_id]
+        if workspace.id not in user.access or not any(rights.visible_projects(user, workspace, [row])):
+            raise _Stop(403, NO_RIGHT)
+        return row, workspace
+
     def _workspace(self, ask: Ask, *, admin: bool = False) -> Workspace:
         row = self._world.workspace(wire.read_id(ask.key))
         if ask.user.access.get(row.id) not in ((True,) if admin else (True, False)):
@@ -208,6 +249,9 @@ class V8:
 
     def _one(self, user: User, workspace: Workspace, row: Client) -> Answer:
         return Answer(200, wire.data(wire.client(row, rates=_rates(user, workspace))))
+
+    def _one_project(self, user: User, workspace: Workspace, row: Project) -> Answer:
+        return Answer(200, wire.data(wire.project(row, rates=_rates(user, workspace))))
 
     def _projects(self, ask: Ask, workspace: Workspace, client: Client | None) -> Answer:
         """The projects of a client, or of a whole workspace. Viewers with equal rights share the page."""
@@ -228,7 +272,8 @@ def _rates(user: User, workspace: Workspace) -> bool:
     return workspace.premium and rights.sees_rates(user, workspace)
 
 
-def _read_client(ask: Ask) -> wire.ClientFields:
+def _json(ask: Ask) -> bytes:
+    """The body of a request, which must call itself JSON."""
     if ask.content_type != "application/json":
         raise _Stop(415, "Content-Type must be application/json")
-    return wire.read_client(ask.body)
+    return ask.body

@@ -5,7 +5,7 @@ value are left out, never null (v8 docs).
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
 import msgspec
@@ -15,6 +15,7 @@ from syncd.emulator import palette
 from syncd.emulator.rows import Client, Project, Workspace
 
 MAX_ID = 2**63 - 1
+_Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 
 Active = Literal["true", "false", "both"]
 _ACTIVE: dict[str, Active] = {"true": "true", "false": "false", "both": "both"}
@@ -71,18 +72,53 @@ class ClientFields(Struct):
     ones are; null is no value of any of them (assumed)."""
 
     name: str | UnsetType = UNSET
-    wid: Annotated[int, Meta(ge=1, le=MAX_ID)] | UnsetType = UNSET
+    wid: _Id | UnsetType = UNSET
     notes: str | UnsetType = UNSET
     hrate: float | UnsetType = UNSET
     cur: str | UnsetType = UNSET
+
+
+class ProjectFields(Struct):
+    """The project of a request body; read as `ClientFields` are."""
+
+    name: str | UnsetType = UNSET
+    wid: _Id | UnsetType = UNSET
+    cid: _Id | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    is_private: bool | UnsetType = UNSET
+    template: bool | UnsetType = UNSET
+    template_id: _Id | UnsetType = UNSET
+    billable: bool | UnsetType = UNSET
+    auto_estimates: bool | UnsetType = UNSET
+    estimated_hours: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType = UNSET
+    color: str | UnsetType = UNSET
+    rate: float | UnsetType = UNSET
+
+    def row(self) -> dict[str, Any]:
+        """What was sent, under the names of a `Project`; without the workspace, which never changes. Raises
+        BadRequest if the colour is not a number of the palette."""
+        sent = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
+        if not palette.knows(sent.get("color", "0")):
+            raise BadRequest("Invalid color")
+        sent.pop("wid", None)
+        if "cid" in sent:
+            sent["client_id"] = sent.pop("cid")
+        if "estimated_hours" in sent:
+            sent["estimated_seconds"] = sent.pop("estimated_hours") * 3600
+        return sent
 
 
 class _ClientEnvelope(Struct):
     client: ClientFields
 
 
+class _ProjectEnvelope(Struct):
+    project: ProjectFields
+
+
 _encode = msgspec.json.Encoder().encode
 _decode_client = msgspec.json.Decoder(_ClientEnvelope).decode
+_decode_project = msgspec.json.Decoder(_ProjectEnvelope).decode
 
 
 def read_client(body: bytes) -> ClientFields:
@@ -91,6 +127,19 @@ def read_client(body: bytes) -> ClientFields:
         return _decode_client(body).client
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest(str(error)) from None
+
+
+def read_project(body: bytes) -> ProjectFields:
+    """The project in a request's envelope. Raises as `read_client` does."""
+    try:
+        return _decode_project(body).project
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadRequest(str(error)) from None
+
+
+def read_ids(text: str) -> list[int]:
+    """Ids out of a path, with commas between them. Raises as `read_id` does."""
+    return [read_id(part) for part in text.split(",")]
 
 
 def read_id(text: str) -> int:

@@ -10,7 +10,7 @@ from syncd.emulator import rights
 from syncd.emulator import v9_read as read
 from syncd.emulator import v9_wire as wire
 from syncd.emulator.dialect import Answer, Ask
-from syncd.emulator.rows import Missing, Project, Workspace
+from syncd.emulator.rows import Missing, Project, Refused, Workspace, name_problems
 from syncd.emulator.v9_source import NO_RIGHT, PAID_FEATURE, Shown, Source, Stop
 
 SORTS: dict[str, Callable[[Project], Any]] = {
@@ -60,7 +60,7 @@ class Projects:
         if not rights.may_write(ask.user, workspace):
             raise Stop(403, "Only admins may create projects in this workspace")
         sent, row = self._read(ask, workspace)
-        row = {"name": "", "active": False, "is_private": workspace.projects_private_by_default, **row}
+        row = {"active": False, "is_private": workspace.projects_private_by_default, **row}
         client_id = self._client_id(ask, workspace, sent)
         made = self._world.create_project(workspace.id, client_id=None if client_id is UNSET else client_id, **row)
         return self._one(ask, workspace, made, status=False)
@@ -128,6 +128,10 @@ class Projects:
         """What was sent, also as fields of a row. Stops the call for fields that the plan does not have."""
         sent = read.body(ask.body, read.ProjectFields)
         row = read.project_row(sent)
+        if stored is None:
+            row.setdefault("name", "")
+        if problems := name_problems(row.get("name", "unchanged")):
+            raise Refused(problems)
         if not workspace.premium and any(getattr(sent, name) not in {UNSET, False} for name in read.PAID):
             raise Stop(402, PAID_FEATURE)
         start = row.get("start_date") or (stored.started_on if stored else self._source.today())

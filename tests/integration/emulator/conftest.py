@@ -42,6 +42,8 @@ class Got(NamedTuple):
 class Caller:
     """Plain requests as a named user. `session` is aiohttp's own, with nothing of ours around it."""
 
+    prefix = "/api/v8"
+
     def __init__(self, session: aiohttp.ClientSession, emulator: Emulator) -> None:
         self.session = session
         self.emulator = emulator
@@ -52,7 +54,7 @@ class Caller:
 
     async def __call__(self, method: str, path: str, *, who: str = "t0", **options: Any) -> Got:
         headers = {**self.headers(who), **options.pop("headers", {})}
-        url = f"{self.emulator.url}/api/v8{path}"
+        url = f"{self.emulator.url}{self.prefix}{path}"
         async with self.session.request(method, url, headers=headers, allow_redirects=False, **options) as answer:
             return Got(answer.status, answer.headers, await answer.read())
 

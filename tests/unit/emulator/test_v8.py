@@ -46,7 +46,7 @@ def call(world: World) -> Caller:
 @pytest.mark.parametrize(
     "path",
     ["/api/v8", "/api/v8/", "/api/v8/clients/", "/api/v8/clients/1/", "/api/v8/clients/1/projects/", "/api/v8/me",
-     "/api/v8/clients/1/clients", "/api/v8/clients/1/projects/2", "/api/v8/projects", "/api/v8/workspaces//clients"],
+     "/api/v8/clients/1/clients", "/api/v8/clients/1/projects/2", "/api/v8/projects/", "/api/v8/workspaces//clients"],
 )  # fmt: skip
 def test_unknown_path_has_no_route(call: Caller, path: str) -> None:
     route, _ = call.dialect.find(path)
@@ -59,6 +59,8 @@ def test_unknown_path_has_no_route(call: Caller, path: str) -> None:
         ("/clients", "/clients", ""),
         ("/clients/7", "/clients/{client_id}", "7"),
         ("/clients/x/projects", "/clients/{client_id}/projects", "x"),
+        ("/projects", "/projects", ""),
+        ("/projects/7", "/projects/{project_id}", "7"),
         ("/workspaces", "/workspaces", ""),
         ("/workspaces/7", "/workspaces/{wid}", "7"),
         ("/workspaces/7/clients", "/workspaces/{wid}/clients", "7"),
@@ -128,19 +130,33 @@ def test_workspaces_say_whether_one_is_admin(call: Caller) -> None:
         ("ann", "DELETE", "/clients/1", None, 200),
         ("ann", "GET", "/clients/x", None, 400),
         ("ann", "GET", "/workspaces/0", None, 400),
+        ("bob", "GET", "/projects/3", None, 403),
+        ("bob", "PUT", "/projects/3", {"project": {}}, 403),
+        ("bob", "PUT", "/projects/1", {"project": {"name": "x"}}, 200),
+        ("bob", "DELETE", "/projects/1", None, 403),
+        ("bob", "POST", "/projects", {"project": {"name": "x", "wid": 2}}, 403),
+        ("ann", "POST", "/projects", {"project": {"wid": 1}}, 404),
+        ("ann", "POST", "/projects", {"project": {"name": "x"}}, 404),
+        ("ann", "POST", "/projects", {"project": {"name": "open", "wid": 1, "cid": 1}}, 404),
+        ("ann", "POST", "/projects", {"project": {"name": "x", "wid": 1, "cid": 4}}, 404),
+        ("ann", "POST", "/projects", {"project": {"name": "x", "wid": 1, "color": "15"}}, 400),
+        ("ann", "PUT", "/projects/1", {"project": {"wid": 2}}, 404),
+        ("ann", "PUT", "/projects/9", {"project": {}}, 404),
+        ("ann", "DELETE", "/projects/1,9", None, 404),
+        ("ann", "DELETE", "/projects/1,", None, 400),
         ("ann", "GET", "/clients/1/projects?active=all", None, 400),
         ("ann", "GET", "/workspaces/1/projects?active=all", None, 400),
     ],
 )
 def test_rights_and_unknown_rows(call: Caller, who: str, method: str, path: str, body: object, status: int) -> None:
     """Every error is an array of sentences, and a refused call changes nothing."""
-    before = dict(call.world.clients)
+    before = dict(call.world.clients), dict(call.world.projects)
     answer = call(who, method, path, body)
     assert status == answer.status
     if status != 200:
         (message,) = json.loads(answer.body)
         assert message
-        assert before == call.world.clients
+        assert before == (call.world.clients, call.world.projects)
 
 
 def test_members_may_not_write_where_only_admins_create(call: Caller) -> None:
@@ -256,3 +272,20 @@ def test_empty_lists_can_be_null(world: World) -> None:
     client = world.create_client(1, "Acme")
     assert call("ann", "GET", f"/clients/{client.id}/projects").body == b"null"
     assert [client.id] == [row["id"] for row in call.rows("ann", "/clients")]
+
+
+def test_project_is_created_with_the_defaults_and_several_are_deleted_at_once(call: Caller) -> None:
+    """Active, private, billable where the workspace is premium."""
+    answer = call("ann", "POST", "/projects", {"project": {"name": "x", "wid": 1, "estimated_hours": 2, "id": 7}})
+    made = json.loads(answer.body)["data"]
+    assert {
+        "wid": 1,
+        "active": True,
+        "is_private": True,
+        "billable": True,
+        "estimated_hours": 2,
+    }.items() <= made.items()
+    plain = json.loads(call("ann", "POST", "/projects", {"project": {"name": "x", "wid": 2}}).body)["data"]
+    assert plain["billable"] is False
+    assert call("ann", "DELETE", f"/projects/1,{made['id']},1").status == 200
+    assert [row["id"] for row in call.rows("ann", "/workspaces/1/projects?active=both")] == [2, 3, 5]

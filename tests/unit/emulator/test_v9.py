@@ -1,6 +1,7 @@
 """The calls of v9 through the socketless API: shapes, rights, what is hidden, errors."""
 
 import json
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -137,3 +138,248 @@ def test_empty_lists_can_be_null(world: World) -> None:
     call = Caller(world, switches=Switches(null_lists=True))
     for path in ("me/clients", "me/projects", "workspaces/1/clients", "workspaces/1/projects"):
         assert call("ann", "GET", f"v9/{path}").body == b"null"
+
+
+# Writes, and what the other version sees of them -------------------------------------------------------------------
+
+
+def test_client_written_by_v9_is_read_by_v8_and_the_reverse(call: Caller, clock: Any) -> None:
+    """One world under both: a whole life with each step seen by the other version."""
+    made = call.ok("ann", "POST", "v9/workspaces/1/clients", {"name": "Neu", "notes": "n"})
+    assert made["creator_id"] == call.world.user("ann").id
+    old = call.ok("ann", "GET", f"v8/clients/{made['id']}")["data"]
+    assert old == {"id": made["id"], "wid": 1, "name": "Neu", "notes": "n", "at": made["at"]}
+    clock.forward(5)
+    old = call.ok("bob", "PUT", f"v8/clients/{made['id']}", {"client": {"name": "Neuer", "hrate": 12}})["data"]
+    new = call.ok("bob", "GET", f"v9/workspaces/1/clients/{made['id']}")
+    assert (new["name"], new["at"]) == ("Neuer", old["at"] == new["at"] and "2030-01-01T12:00:05+00:00")
+    call.ok("ann", "PUT", f"v9/workspaces/1/clients/{made['id']}", {"notes": ""})
+    assert "notes" not in call.ok("ann", "GET", f"v8/clients/{made['id']}")["data"]
+    assert call.ok("ann", "GET", f"v8/clients/{made['id']}")["data"]["hrate"] == 12
+    answer = call("ann", "DELETE", f"v9/workspaces/1/clients/{made['id']}")
+    assert answer.body == str(made["id"]).encode()
+    assert call("ann", "GET", f"v8/clients/{made['id']}").status == 404
+    old = call.ok("ann", "POST", "v8/clients", {"client": {"name": "Alt", "wid": 1}})["data"]
+    assert call.ok("ann", "GET", f"v9/workspaces/1/clients/{old['id']}")["name"] == "Alt"
+    assert call("ann", "DELETE", f"v8/clients/{old['id']}").status == 200
+    assert call.error("ann", "GET", f"v9/workspaces/1/clients/{old['id']}") == (
+        404,
+        f"No client with ID {old['id']} was found",
+    )
+
+
+def test_project_written_by_v9_is_read_by_v8_and_the_reverse(call: Caller) -> None:
+    sent = {
+        "name": "Neu", "active": True, "cid": 1, "color": "#d94182", "is_private": False, "start_date": "2029-12-01",
+        "end_date": "2029-12-31", "billable": True, "auto_estimates": False, "estimated_hours": 3, "rate": 9.5,
+        "currency": "eur", "fixed_fee": 100, "recurring": True, "template": False, "template_id": 4,
+        "recurring_parameters": {"period": "weekly", "project_start_date": "2029-12-01"},
+    }  # fmt: skip
+    made = call.ok("ann", "POST", "v9/workspaces/1/projects", sent)
+    shown = {**sent, "estimated_seconds": 10800, "currency": "EUR", "client_id": 1, "workspace_id": 1,
+             "recurring_parameters": [sent["recurring_parameters"]]}  # fmt: skip
+    assert shown.items() <= {**made, "fixed_fee": float(made["fixed_fee"])}.items()
+    assert not {"status"} & made.keys()
+    assert call.ok("ann", "GET", f"v9/workspaces/1/projects/{made['id']}") == {**made, "status": "ended"}
+    old = call.ok("ann", "GET", f"v8/projects/{made['id']}")["data"]
+    assert (old["color"], old["rate"], old["estimated_hours"], old["cid"]) == ("2", 9.5, 3, 1)
+    fields = {"name": "Alt", "wid": 1, "cid": 1, "color": "4", "is_private": False}
+    old = call.ok("ann", "POST", "v8/projects", {"project": fields})["data"]
+    new = call.ok("bob", "GET", f"v9/workspaces/1/projects/{old['id']}")
+    assert (new["color"], new["client_id"], new["status"]) == ("#bf7000", 1, "active")
+    call.ok("ann", "PUT", f"v8/projects/{old['id']}", {"project": {"active": False}})
+    assert call.ok("ann", "GET", f"v9/workspaces/1/projects/{old['id']}")["status"] == "archived"
+    answer = call("ann", "DELETE", f"v9/workspaces/1/projects/{old['id']}?teDeletionMode=unassign")
+    assert answer.body == str(old["id"]).encode()
+    assert call("ann", "GET", f"v8/projects/{old['id']}").status == 404
+
+
+def test_created_without_active_a_project_is_archived(call: Caller) -> None:
+    made = call.ok("ann", "POST", "v9/workspaces/1/projects", {"name": "x", "client_name": "Fresh"})
+    assert (made["active"], made["is_private"], "end_date" in made) == (False, True, False)
+    assert call.world.client(made["client_id"]).name == "Fresh"
+    assert call.ok("ann", "POST", "v9/workspaces/1/projects", {"name": "y", "client_name": "Acme"})["client_id"] == 1
+
+
+def test_update_changes_what_was_sent_and_null_takes_the_client_away(call: Caller, clock: Any) -> None:
+    before = call.ok("ann", "GET", "v9/workspaces/1/projects/1")
+    clock.forward(1)
+    after = call.ok("ann", "PUT", "v9/workspaces/1/projects/1", {"client_id": None, "rate": 61})
+    at = "2030-01-01T12:00:01+00:00"
+    assert after == {**before, "client_id": None, "cid": None, "rate": 61, "rate_last_updated": at, "at": at}
+
+
+def test_status_follows_the_day_without_a_write(call: Caller, clock: Any) -> None:
+    dates = {"name": "x", "active": True, "start_date": "2030-01-02", "end_date": "2030-01-02"}
+    made = call.ok("ann", "POST", "v9/workspaces/1/projects", dates)
+    path, seen = "v9/workspaces/1/projects?name=x", []
+    for _ in range(3):
+        (row,) = call.ok("ann", "GET", path)
+        seen.append((row["status"], row["at"] == made["at"]))
+        clock.forward(86_400)
+    assert seen == [("upcoming", True), ("active", True), ("ended", True)]
+
+
+def test_client_is_archived_with_its_projects_and_restored_with_some(call: Caller, clock: Any) -> None:
+    clock.forward(1)
+    path = "v9/workspaces/1/clients/1"
+    assert call.ok("ann", "POST", f"{path}/archive") == [1, 3]
+    assert call.ok("ann", "POST", f"{path}/archive") == []
+    assert call.ids("ann", "v9/workspaces/1/clients") == []
+    assert call.ids("ann", "v9/workspaces/1/projects?active=true") == [5]
+    assert call.error("ann", "POST", f"{path}/restore", {"projects": [5]}) == (
+        400,
+        "Project with the ID 5 isn't present in client 1",
+    )
+    restored = call.ok("ann", "POST", f"{path}/restore", {"projects": [3]})
+    assert (restored["archived"], restored["at"]) == (False, "2030-01-01T12:00:01+00:00")
+    assert call.ids("ann", "v9/workspaces/1/projects?active=true") == [3, 5]
+    call.ok("ann", "POST", f"{path}/restore", {"restore_all_projects": True})
+    assert call.ids("ann", "v9/workspaces/1/projects?active=true") == [1, 2, 3, 5]
+    assert call.ok("ann", "POST", f"{path}/restore")["archived"] is False
+
+
+def test_clients_by_their_ids(call: Caller) -> None:
+    """Those of other workspaces are left out."""
+    assert [row["id"] for row in call.ok("ann", "POST", "v9/workspaces/1/clients/data", [6, 1, 4, 99])] == [1, 6]
+
+
+@pytest.mark.parametrize(
+    ("who", "method", "path", "body", "error"),
+    [
+        ("bob", "GET", "workspaces/2", None, (403, "Missing or invalid workspace_id")),
+        ("ann", "GET", "workspaces/9", None, (404, "Workspace not found")),
+        ("ann", "GET", "workspaces/x", None, (404, "Workspace not found")),
+        ("ann", "GET", "workspaces/9/clients", None, (403, "Missing or invalid workspace_id")),
+        ("bob", "GET", "workspaces/2/projects", None, (403, "Missing or invalid workspace_id")),
+        ("bob", "GET", "workspaces/2/clients/4", None, (403, "Missing or invalid workspace_id")),
+        ("ann", "GET", "workspaces/1/clients/4", None, (404, "No client with ID 4 was found")),
+        ("ann", "GET", "workspaces/1/clients/x", None, (404, "No client with ID x was found")),
+        ("ann", "GET", "workspaces/1/clients?status=all", None, (400, "Client status is invalid")),
+        ("ann", "GET", "workspaces/1/projects?active=all", None, (400, "Invalid active")),
+        ("ann", "GET", "workspaces/1/projects?page=0", None, (400, "Invalid page")),
+        ("ann", "GET", "workspaces/1/projects?page=1&page=2", None, (400, "Invalid page")),
+        ("ann", "GET", "workspaces/1/projects?client_ids=1,x", None, (400, "Invalid client_ids")),
+        ("ann", "GET", "me/projects?include_archived=yes", None, (400, "Invalid include_archived")),
+        ("ann", "GET", "workspaces/1/projects/x", None, (400, "Invalid project_id")),
+        ("ann", "GET", "workspaces/2/projects/1", None, (404, "No project with ID 1 was found")),
+        ("bob", "GET", "workspaces/1/projects/3", None, (403, "User does not have access to this resource.")),
+        ("bob", "PUT", "workspaces/1/projects/3", {}, (403, "User does not have access to this resource.")),
+        ("bob", "DELETE", "workspaces/1/projects/1", None, (403, "User does not have access to this resource.")),
+        ("bob", "DELETE", "workspaces/1/clients/1", None, (403, "User does not have access to this resource.")),
+        ("ann", "DELETE", "workspaces/1/projects/1?teDeletionMode=x", None, (400, "Invalid teDeletionMode")),
+        ("ann", "POST", "workspaces/1/clients", {}, (400, "Name can't be blank")),
+        ("ann", "POST", "workspaces/1/clients", {"name": "Acme"}, (400, "Name has already been taken")),
+        ("ann", "POST", "workspaces/1/clients", {"name": "x", "wid": 2}, (400, "Workspace can't be changed")),
+        ("ann", "POST", "workspaces/1/projects", {"client_name": "New"}, (400, "Name can't be blank")),
+        ("ann", "POST", "workspaces/1/projects", {"name": "x", "color": "5"}, (400, "Color must be #rrggbb")),
+        ("ann", "POST", "workspaces/1/projects", {"name": "open", "cid": 1}, (400, "Name has already been taken")),
+        ("ann", "POST", "workspaces/1/projects", {"name": "x", "end_date": "2029-01-01"},
+         (400, "End date is before start date")),
+        ("ann", "POST", "workspaces/1/projects", {"name": "x", "client_id": 4},
+         (400, "Client with the ID 4 isn't present in workspace 1")),
+        ("ann", "POST", "workspaces/2/projects", {"name": "x", "billable": True},
+         (402, "This feature is not part of the plan of this workspace.")),
+        ("ann", "POST", "workspaces/2/clients/4/archive", None,
+         (402, "This feature is not part of the plan of this workspace.")),
+        ("ann", "GET", "workspaces/1/tags", None, (404, "Not found")),
+        ("ann", "PATCH", "workspaces/1/clients", None, (405, "Method not allowed")),
+    ],
+)  # fmt: skip
+def test_errors_are_strings_and_change_nothing(
+    call: Caller, who: str, method: str, path: str, body: object, error: tuple[int, str]
+) -> None:
+    before = dict(call.world.clients), dict(call.world.projects)
+    assert call.error(who, method, f"v9/{path}", body) == error
+    assert (call.world.clients, call.world.projects) == before
+
+
+def test_members_may_not_create_where_only_admins_may(call: Caller) -> None:
+    call.world.update_workspace(1, only_admins_may_create_projects=True)
+    assert call.error("bob", "POST", "v9/workspaces/1/clients", {"name": "x"})[0] == 403
+    assert call.error("bob", "POST", "v9/workspaces/1/projects", {"name": "x"}) == (
+        403,
+        "Only admins may create projects in this workspace",
+    )
+
+
+def test_rates_are_for_those_who_may_see_them(call: Caller) -> None:
+    """Not for members where the workspace says so; for nobody outside premium workspaces."""
+    call.world.update_project(1, fixed_fee=5.0, currency="EUR", estimated_seconds=7200)
+    call.world.update_workspace(1, only_admins_see_billable_rates=True)
+    path = "v9/workspaces/1/projects?project_ids=1"
+    fields = ("rate", "fixed_fee", "currency", "estimated_hours")
+    assert [call.ok("ann", "GET", path)[0][field] for field in fields] == [60, 5, "EUR", 2]
+    assert [call.ok("bob", "GET", path)[0][field] for field in fields] == [None, None, "EUR", 2]
+    call.world.update_workspace(1, premium=False)
+    assert [call.ok("ann", "GET", path)[0][field] for field in fields] == [None] * 4
+
+
+# Pages and switches ------------------------------------------------------------------------------------------------
+
+
+def walk(call: Caller, path: str) -> list[list[int]]:
+    """All pages up to the first empty one."""
+    pages: list[list[int]] = []
+    while not pages or pages[-1]:
+        pages.append(call.ids("ann", f"{path}page={len(pages) + 1}"))
+    return pages
+
+
+def test_pages_hold_151_rows_and_never_more_than_200(world: World) -> None:
+    ids = [world.create_project(2, f"p{n}").id for n in range(401)]
+    call, path = Caller(world), "v9/workspaces/2/projects?"
+    assert [len(page) for page in walk(call, path)] == [151, 151, 99, 0]
+    assert [len(page) for page in walk(call, f"{path}per_page=500&")] == [200, 200, 1, 0]
+    assert list(chain(*walk(call, f"{path}per_page=7&"))) == ids
+    short = Caller(world, switches=Switches(short_pages=True, per_page_over_max="refuse"))
+    assert [len(page) for page in walk(short, f"{path}per_page=200&")] == [199, 200, 2, 0]
+    assert list(chain(*walk(short, f"{path}per_page=7&"))) == ids
+    assert len(list(chain(*walk(short, f"{path}per_page=1&")))) == 401
+    assert short.error("ann", "GET", f"{path}per_page=201") == (400, "Invalid per_page")
+    assert len(call.ids("ann", "v9/me/projects/paginated")) == 201
+
+
+def test_switches_decide_what_nobody_knows(call: Caller) -> None:
+    other = Caller(
+        call.world,
+        switches=Switches(
+            default_sort="name", notes_in_lists=False, me_clients_archived=False, foreign_status=404,
+            duplicate_name_status=409, archive_is_paid=False,
+        ),
+    )  # fmt: skip
+    assert other.ids("ann", "v9/workspaces/1/projects") == [2, 5, 1, 3]
+    assert "notes" not in other.ok("ann", "GET", "v9/workspaces/1/clients")[0]
+    assert other.ok("ann", "GET", "v9/workspaces/1/clients/1")["notes"] == "n"
+    assert other.ids("ann", "v9/me/clients") == [1, 4]
+    assert other.error("bob", "GET", "v9/workspaces/2/clients")[0] == 404
+    assert other.error("bob", "GET", "v9/workspaces/1/projects/3")[0] == 404
+    assert other.error("ann", "POST", "v9/workspaces/1/clients", {"name": "Acme"})[0] == 409
+    assert other.ok("ann", "POST", "v9/workspaces/2/clients/4/archive") == []
+
+
+def test_me_tells_who_one_is_and_all_one_sees(call: Caller) -> None:
+    me = call.ok("ann", "GET", "v9/me")
+    assert (me["id"], me["api_token"], me["default_workspace_id"]) == (call.world.user("ann").id, "a" * 32, 1)
+    assert not {"clients", "projects", "workspaces", "tasks"} & me.keys()
+    related = call.ok("ann", "GET", "v9/me?with_related_data=true")
+    assert {**related, **me} == related
+    assert [row["id"] for row in related["projects"]] == [1, 2, 3, 5]
+    assert [row["id"] for row in related["clients"]] == [1, 4, 6]
+    assert related["workspaces"] == call.ok("ann", "GET", "v9/workspaces")
+    assert call("ann", "GET", "v9/me/logged").body == b""
+
+
+def test_lists_are_rendered_once_until_something_in_them_changes(call: Caller) -> None:
+    paths = (
+        "me/clients",
+        "me/projects",
+        "workspaces",
+        "me/workspaces",
+        "workspaces/1/clients",
+        "workspaces/1/projects",
+    )
+    kept = {path: call("ann", "GET", f"v9/{path}") for path in paths}
+    assert all(kept[path] is call("ann", "GET", f"v9/{path}") for path in paths)
+    call.world.track(1, 1)
+    assert not any(kept[path] is call("ann", "GET", f"v9/{path}") for path in paths)
