@@ -8,7 +8,7 @@ from syncd.errors import DatabaseError, TogglError
 from syncd.postgres.migrate import pending
 from syncd.service.database import database_url, open_database
 from syncd.service.reporting import Reporter, explain
-from syncd.service.runtime import DIALECTS
+from syncd.service.runtime import DIALECTS, open_toggl
 from syncd.toggl.client import Toggl, open_session
 from syncd.toggl.dialect import Cost, ListingPlan
 from syncd.tokens import Token
@@ -29,7 +29,7 @@ async def check_all(settings: Settings, reporter: Reporter, clock: Clock, *, off
     findings.append(await _check_database(settings, reporter))
     if not offline:
         async with open_session() as session:
-            toggl = Toggl(session, settings.toggl.base_url, settings.toggl.requests_per_second, clock)
+            toggl = open_toggl(settings, session, reporter, clock)
             findings += [await _check_token(settings, toggl, reporter, token) for token in settings.tokens]
     return findings
 

@@ -21,6 +21,7 @@ from syncd.telemetry import events
 from syncd.telemetry.events import Level
 from syncd.telemetry.logs import Log
 from syncd.telemetry.metrics import Metrics, Resource
+from syncd.toggl.breaker import Change
 from syncd.toggl.client import Retry
 
 _LEVELS: dict[str, Level] = {"failed": "error", "partial": "warning"}
@@ -53,6 +54,14 @@ class Reporter:
             level="warning" if retry.wait_s is None else "debug",
             error=retry.error,
         )
+
+    def breaker(self, host: str, change: Change) -> None:
+        """The source answers nobody, or does again."""
+        fields: dict[str, Any] = {"server.address": host, "syncd.attempts": change.failures}
+        if change.is_open:
+            self.log.emit(events.BREAKER_OPENED, {**fields, "syncd.wait_ms": round(change.seconds * 1000)})
+        else:
+            self.log.emit(events.BREAKER_CLOSED, {**fields, "event.duration": round(change.seconds * 1e9)})
 
     def pull(self, report: PullReport) -> None:
         """Exactly one `syncd.pull.finish` per pull, last, after the lines that explain it."""

@@ -3,6 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+
+import aiohttp
 
 from syncd.clock import Clock
 from syncd.config import Settings
@@ -54,9 +58,16 @@ async def open_runtime(
     async with open_database(settings, url, reporter.log, patient=patient) as database, open_session() as session:
         registry = Registry(database)
         await register(registry, settings.tokens)
-        toggl = Toggl(session, settings.toggl.base_url, settings.toggl.requests_per_second, clock)
+        toggl = open_toggl(settings, session, reporter, clock)
         puller = Puller(toggl, DIALECTS[settings.toggl.api], Store(database), rules_of(settings), clock, reporter.retry)
         yield Runtime(database, registry, puller, reporter, _subjects(settings.tokens))
+
+
+def open_toggl(settings: Settings, session: aiohttp.ClientSession, reporter: Reporter, clock: Clock) -> Toggl:
+    """The API as configured, over a session; the reporter says when it stops answering."""
+    host = urlsplit(settings.toggl.base_url).hostname or ""
+    rate = settings.toggl.requests_per_second
+    return Toggl(session, settings.toggl.base_url, rate, clock, on_breaker=partial(reporter.breaker, host))
 
 
 def _subjects(tokens: Sequence[Token]) -> dict[str, Subject]:

@@ -114,6 +114,22 @@ QUOTA_EXHAUSTED = _define(
     "lengthen the interval, or raise the plan",
     ("syncd.quota_remaining", "syncd.quota_resets_at", "syncd.retry_after_seconds", *HTTP),
 )
+BREAKER_OPENED = _define(
+    "syncd.breaker.opened",
+    "error",
+    "Toggl answers nobody: one request at a time until it does[ ({server.address})]",
+    "requests of several tokens failed in a row: no connection, no answer in time, or 5xx",
+    "look at the vendor's status page and at the way there; no need to restart",
+    ("server.address", "syncd.attempts", "syncd.wait_ms"),
+)
+BREAKER_CLOSED = _define(
+    "syncd.breaker.closed",
+    "info",
+    "Toggl answers again[ ({server.address})]",
+    "a request was answered; tokens come back one after the other",
+    "close the ticket",
+    ("server.address", "syncd.attempts", "event.duration"),
+)
 TOKEN_REJECTED = _define(
     "syncd.token.rejected",
     "error",

@@ -15,15 +15,19 @@ import tenacity
 from syncd.clock import Clock, Jitter
 from syncd.errors import OutcomeUnknown, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
 from syncd.toggl.answers import BodyReader, BodyTooLarge, date_of, error_of, quota_told
+from syncd.toggl.breaker import Breaker, Change
 from syncd.toggl.dialect import Answer, Inquiry, Request, basic_auth
 from syncd.toggl.pacing import Pacer
-from syncd.toggl.quota import Key, Quotas, Told
+from syncd.toggl.quota import Key, Quotas
 
 ATTEMPTS = 5
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 20.0
 PATIENCE_S = 60.0
-"""A Retry-After up to this long is waited out inside the pull; a longer one ends it and parks the token."""
+"""A Retry-After up to this long is waited out inside the pull; a longer one ends it and parks the token.
+
+A host that answers nobody is waited for as long, too.
+"""
 
 BODY_LIMIT_BYTES = 64 * 1024 * 1024
 CONCURRENT_REQUESTS = 8
@@ -86,7 +90,11 @@ def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool 
 
 @dataclass(slots=True)
 class Toggl:
-    """The API as one process sees it: the session, and what outlives a pull: pacers, quotas, who a token belongs to."""
+    """The API as one process sees it: the session, and what outlives a pull.
+
+    That is a pacer per token, the quotas, whose they are, and whether the host answers. `on_breaker` is told when it no
+    longer does, and when it does again.
+    """
 
     session: aiohttp.ClientSession
     base_url: str
@@ -95,7 +103,9 @@ class Toggl:
     jitter: Jitter = field(default_factory=Jitter)
     sleep: Callable[[float], Any] = asyncio.sleep
     body_limit_bytes: int = BODY_LIMIT_BYTES
+    on_breaker: Callable[[Change], None] = lambda _: None
     quotas: Quotas = field(default_factory=Quotas)
+    breaker: Breaker = field(default_factory=Breaker)
     _pacers: dict[str, Pacer] = field(default_factory=dict)
     _owners: dict[str, str] = field(default_factory=dict)
 
@@ -187,12 +197,28 @@ class Conversation:
                 raise
 
     async def _attempt(self, request: Request) -> Answer:
-        await self._take_turn()
-        toggl, key = self._toggl, Key(self._toggl.owner(self._name), request.organization)
+        await self._wait_until_welcome()
+        toggl = self._toggl
+        try:
+            answer = await self._spend(request)
+        except TogglError as error:
+            is_down = isinstance(error, TogglUnavailable) and (error.http_status or 500) >= 500
+            if is_down:
+                self._note(toggl.breaker.failed(self._name, toggl.clock.monotonic()))
+            elif error.http_status is not None:
+                self._note(toggl.breaker.answered(toggl.clock.monotonic()))
+            raise
+        finally:
+            toggl.breaker.forget(self._name)
+        self._note(toggl.breaker.answered(toggl.clock.monotonic()))
+        return answer
+
+    async def _spend(self, request: Request) -> Answer:
+        """Send within the quota; raises what the status of the answer stands for."""
+        toggl, key, told = self._toggl, Key(self._toggl.owner(self._name), request.organization), None
         toggl.quotas.reserve(key, toggl.clock.monotonic(), is_write=request.is_write)
         self.traffic.requests += 1
         self.traffic.spent[request.organization] += 1
-        told: Told | None = None
         try:
             headers, answer = await self._exchange(request)
             told = quota_told(headers)
@@ -202,6 +228,10 @@ class Conversation:
             self.traffic.remaining[request.organization] = told.remaining
         self._judge(key, headers, answer)
         return answer
+
+    def _note(self, change: Change | None) -> None:
+        if change is not None:
+            self._toggl.on_breaker(change)
 
     def _judge(self, key: Key, headers: Mapping[str, str], answer: Answer) -> None:
         """Learn from an answer how to go on. Raises the error that its status stands for, if it does."""
@@ -242,6 +272,22 @@ class Conversation:
             self.traffic.answers[http_status] += 1
         is_framed, date = _is_framed(response.headers), date_of(response.headers)
         return response.headers, Answer(request, response.status, body, response.content_type, is_framed, date)
+
+    async def _wait_until_welcome(self) -> None:
+        """Wait for a slot of our own pace, and until the host is known to answer.
+
+        Raises:
+            TogglUnavailable: it has answered nobody for longer than we are patient.
+        """
+        toggl, waited_s = self._toggl, 0.0
+        await self._take_turn()
+        while wait_s := toggl.breaker.wait_s(self._name, toggl.clock.monotonic()):
+            if waited_s + wait_s > PATIENCE_S:
+                problem = f"{toggl.base_url}: answers nobody; next request in {wait_s:.0f} s"
+                raise TogglUnavailable(problem, passing=False, is_sent=False)
+            waited_s += wait_s
+            await self._pause(wait_s)
+            await self._take_turn()
 
     async def _take_turn(self) -> None:
         """Wait for a slot, and for another one if the source asked for silence while we waited."""

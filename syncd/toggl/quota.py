@@ -106,9 +106,11 @@ class Quotas:
             QuotaExhausted: it must not be sent: it would be answered 402, or draw on what is kept for changes.
         """
         wait_s = self.resets_in_s(key, now)
-        if wait_s and self.left(key, now, is_write=is_write) == 0:
+        begins_hour = not wait_s and not self._in_flight[key]
+        if self.left(key, now, is_write=is_write) == 0 and not begins_hour:
             level = self._levels[key]
             kept = f", {level.reserve} of {level.total} are kept for changes" if level.remaining > 0 else ""
+            wait_s = max(wait_s, RESET_SLACK_S)
             raise QuotaExhausted(f"the hourly quota is used up{kept}", retry_after_s=wait_s, http_status=None)
         self._in_flight[key] += 1
 

@@ -1,6 +1,7 @@
 """The thin client against a real server that misbehaves on purpose. Waits are recorded, not waited."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from random import Random
@@ -15,6 +16,7 @@ from syncd.emulator.faults import Mishap
 from syncd.emulator.server import Emulator
 from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
 from syncd.toggl import v8
+from syncd.toggl.breaker import FAILURES, Change
 from syncd.toggl.client import ATTEMPTS, PATIENCE_S, Conversation, Retry, Toggl, open_session
 from syncd.toggl.dialect import Answer, ListingPlan, Request, basic_auth
 from tests.clocks import StillClock
@@ -252,3 +254,59 @@ async def test_a_429_slows_the_token_down(bench: Bench) -> None:
     for _ in range(3):
         await bench.conversation().send(v8.CLIENTS)
     assert bench.clock.sleeps == [pytest.approx(s) for s in (7.0, 1.5, 1.5 * 0.95)]
+
+
+async def test_a_host_that_answers_nobody_is_left_alone() -> None:
+    """Failures of two tokens open the breaker: from then on one request at a time, and every wait is bounded."""
+    asked, changes, is_down = list[str](), list[Change](), [True]
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.headers["Authorization"])
+        return web.Response(status=503) if is_down[0] else web.json_response([])
+
+    async with serve_handler(serve) as url, open_session(SHORT) as session:
+        clock = StillClock()
+        toggl = Toggl(session, url, 0, clock, Jitter(Random(1)), clock.sleep, on_breaker=changes.append)
+        talks = [toggl.conversation(name, name, lambda _: None) for name in ("a", "b", "c")]
+        for talk in talks[:2]:
+            with pytest.raises(TogglUnavailable):
+                await talk.send(v8.CLIENTS)
+        assert len(asked) == 2 * ATTEMPTS
+        assert max(clock.sleeps) > 20
+        assert [change.is_open for change in changes] == [True]
+        is_down[0] = False
+        assert (await talks[2].send(v8.CLIENTS)).http_status == 200
+        assert [change.is_open for change in changes] == [True, False]
+        assert (await talks[0].send(v8.CLIENTS)).http_status == 200
+
+
+@pytest.mark.parametrize("http_status", [402, 403, 404, 429])
+async def test_a_refusal_shows_that_the_host_works(bench: Bench, http_status: int) -> None:
+    """However many tokens it refuses."""
+    bench.emulator.faults.add(mishaps.status(http_status, headers={"Retry-After": "100"}), times=None)
+    for name in "abcdefgh":
+        with contextlib.suppress(TogglError):
+            await bench.toggl.conversation(name, bench.token, bench.retries.append).send(v8.CLIENTS)
+    assert bench.toggl.breaker.wait_s("i", bench.clock.monotonic()) == 0.0
+
+
+async def test_a_cancelled_request_is_no_probe(bench: Bench) -> None:
+    """Somebody else finds out whether the host is back."""
+    asked = asyncio.Event()
+
+    async def hang(_: web.BaseRequest) -> web.StreamResponse:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with serve_handler(hang) as url:
+        toggl = Toggl(bench.toggl.session, url, 0, bench.clock)
+        for n in range(FAILURES):
+            toggl.breaker.failed("ab"[n % 2], 0.0)
+        bench.clock.at = 100.0
+        probe = asyncio.create_task(toggl.conversation("t", "x", bench.retries.append).send(v8.CLIENTS))
+        await asked.wait()
+        assert toggl.breaker.wait_s("c", 100.0) > 0
+        probe.cancel()
+        await asyncio.wait([probe])
+    assert toggl.breaker.wait_s("c", 100.0) == 0.0
