@@ -61,6 +61,14 @@ class _Membership(Struct, forbid_unknown_fields=True):
     admin: bool = False
 
 
+class _Restored(Struct, forbid_unknown_fields=True):
+    projects: list[int] | None = []
+
+
+class _Track(Struct, forbid_unknown_fields=True):
+    seconds: Annotated[int, Meta(ge=1, le=10**9)]
+
+
 def fields_of(form: type[Struct]) -> tuple[str, ...]:
     """What can be sent in such a body."""
     return tuple(described(form))
@@ -87,6 +95,7 @@ class Calls:
     def table(self) -> list[Call]:
         """All calls, in the order in which one reads about them."""
         sizes = fields_of(_Sizes)
+        restored = fields_of(_Restored)
         fault = ("mishap*", "parameters", "name", "method", "path", "token", "first", "times")
         return [
             Call("GET", "/", "what there is, and how it is called", self._describe),
@@ -108,6 +117,11 @@ class Calls:
             Call("PUT", "/users/{name}/workspaces/{id}", "share a workspace", self._share, fields_of(_Membership)),
             Call("DELETE", "/users/{name}/workspaces/{id}", "take the user out of it", self._unshare),
             *(call for kind in KINDS.values() for call in self._row_calls(kind)),
+            Call("POST", "/clients/{id}/archive", "archive it and its active projects; their ids", self._archive),
+            Call("POST", "/clients/{id}/restore", "and those of its projects; null: all", self._restore, restored),
+            Call(
+                "POST", "/projects/{id}/track", "add tracked time; `at` does not move", self._track, fields_of(_Track)
+            ),
         ]
 
     def _row_calls(self, kind: Kind) -> list[Call]:
@@ -252,6 +266,17 @@ class Calls:
         row = self._get_row(kind, given)
         kind.delete(self._emulator.world, _number(given.keys[0]))
         return row
+
+    def _archive(self, given: Given) -> object:
+        return self._emulator.world.archive_client(_number(given.keys[0]))
+
+    def _restore(self, given: Given) -> object:
+        projects = msgspec.convert(given.body, _Restored).projects
+        return self._emulator.world.restore_client(_number(given.keys[0]), projects)
+
+    def _track(self, given: Given) -> object:
+        seconds = msgspec.convert(given.body, _Track).seconds
+        return self._emulator.world.track(_number(given.keys[0]), seconds)
 
 
 def _user(user: User) -> dict[str, object]:

@@ -161,6 +161,17 @@ async def test_rows_are_made_changed_and_deleted(control: Ask, api: Ask) -> None
     assert [row["id"] for row in (await api("/workspaces"))[1]] == [777]
 
 
+async def test_clients_are_archived_and_restored_and_time_is_tracked(control: Ask) -> None:
+    """Tracked time does not move `at`."""
+    before = (await control("GET", "/projects/909"))[1]
+    assert (await control("POST", "/projects/909/track", {"seconds": 60}))[1] == {**before, "actual_seconds": 60}
+    assert await control("POST", "/clients/1239455/archive") == (200, [909, 32143])
+    restored = await control("POST", "/clients/1239455/restore", {"projects": [909]})
+    assert (restored[0], restored[1]["archived"]) == (200, False)
+    assert [row["active"] for row in (await control("GET", "/projects"))[1]] == [True, False]
+    assert (await control("POST", "/clients/1239455/restore", {"projects": [4]}))[0] == 400
+
+
 async def test_many_rows_in_one_call(control: Ask) -> None:
     """Of a list with a bad row, those before it stay, and the sentence names it."""
     status, rows = await control("POST", "/clients", [{"workspace_id": 777, "name": f"N{n}"} for n in range(50)])
