@@ -87,7 +87,7 @@ class Api:
         if "v8" in self.versions:
             spoken["v8"] = V8(world, null_lists=switches.null_lists)
         if "v9" in self.versions:
-            spoken["v9"] = V9(world, switches, self._gate.quota if self._gate else _no_quota)
+            spoken["v9"] = V9(world, switches, self.quota)
         self._elsewhere = next(iter(spoken.values()))
         self._dialects: tuple[Dialect, ...] = (*spoken.values(), Gone("/api/v8"))
         self._users: dict[str | None, User] = {}
@@ -129,6 +129,10 @@ class Api:
         answer = visit.route.calls[visit.method](Ask(visit.user, visit.key, query, content_type, body))
         return answer if self._gate is None else self._gate.stamped(answer, visit.user, visit.route, visit.key)
 
+    def quota(self, user: User) -> list[Quota]:
+        """How a user's quotas stand, as GET /me/quota tells it, but uncounted."""
+        return [] if self._gate is None else self._gate.quota(user)
+
     def _user(self, authorization: str | None) -> User | None:
         """Whose token the header holds. Headers that were good once are remembered as they stand."""
         user = self._users.get(authorization)
@@ -138,10 +142,6 @@ class Api:
             if user is not None:
                 self._users[authorization] = user
         return None if user is None or user.is_revoked else user
-
-
-def _no_quota(_: User) -> list[Quota]:
-    return []
 
 
 def basic(token: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from syncd.emulator import control_faults, seed
+from syncd.emulator.control_limits import SWITCHES, Order, limits_of, switches_of, told
 from syncd.emulator.control_rows import KINDS, Kind, described
 from syncd.emulator.model import World
 from syncd.emulator.rows import Missing, User
@@ -75,13 +76,9 @@ def fields_of(form: type[Struct]) -> tuple[str, ...]:
 
 
 def start_over(emulator: Emulator, timepiece: Timepiece, begin: Callable[[], World]) -> None:
-    """As in the beginning: the true present, the world that `begin` makes, no faults, counts or log."""
+    """As in the beginning: the true present, the world that `begin` makes, and all of `Emulator.start_over`."""
     timepiece.reset()
-    emulator.load(begin())
-    emulator.faults.forget()
-    emulator.forget_requests()
-    if emulator.meter is not None:
-        emulator.meter.forget()
+    emulator.start_over(begin())
 
 
 class Calls:
@@ -99,7 +96,12 @@ class Calls:
         fault = ("mishap*", "parameters", "name", "method", "path", "token", "first", "times")
         return [
             Call("GET", "/", "what there is, and how it is called", self._describe),
-            Call("POST", "/reset", "as in the beginning: world, clock, faults, counts, limits, log", self._reset),
+            Call(
+                "POST",
+                "/reset",
+                "as in the beginning: world, clock, limits, switches, faults, counts, log",
+                self._reset,
+            ),
             Call("POST", "/seed", "a new made-up world in place of this one", self._seed, sizes),
             Call("GET", "/faults", "all faults, with seen and fired", self._list_faults),
             Call("POST", "/faults", "arm a fault", self._arm, fault),
@@ -108,6 +110,11 @@ class Calls:
             Call("GET", "/clock", "the present", self._clock),
             Call("POST", "/clock", "set it, then move it, then stop or start it", self._move_clock, fields_of(_Clock)),
             Call("DELETE", "/clock", "the true present again", self._reset_clock),
+            Call("GET", "/limits", "quotas and rate limit, and how the quotas stand", self._limits),
+            Call("PUT", "/limits", "other limits; all begin to count anew", self._limit, fields_of(Order)),
+            Call("DELETE", "/limits", "no limits", self._lift_limits),
+            Call("GET", "/switches", "how it behaves where nobody knows how the API does", self._switches),
+            Call("PUT", "/switches", "change the switches sent", self._switch, SWITCHES),
             Call("GET", "/stats", "requests by path template, times faults struck by name", self._stats),
             Call("DELETE", "/stats", "count requests from 0; empty the log", self._forget_requests),
             Call("GET", "/log", "the latest requests, oldest first", self._log, query=("last",)),
@@ -217,6 +224,27 @@ class Calls:
     def _log(self, given: Given) -> object:
         lines = [line._asdict() for line in self._emulator.log]
         return lines[max(0, len(lines) - _number(given.query["last"])) :] if "last" in given.query else lines
+
+    # Limits and switches ------------------------------------------------------------------------------------
+
+    def _limits(self, _: Given) -> object:
+        return told(self._emulator)
+
+    def _limit(self, given: Given) -> object:
+        self._emulator.configure(limits_of(given.body), self._emulator.switches)
+        return told(self._emulator)
+
+    def _lift_limits(self, _: Given) -> object:
+        self._emulator.configure(None, self._emulator.switches)
+        return told(self._emulator)
+
+    def _switches(self, _: Given) -> object:
+        return self._emulator.switches
+
+    def _switch(self, given: Given) -> object:
+        switches = switches_of(self._emulator.switches, given.body)
+        self._emulator.configure(self._emulator.limits, switches)
+        return switches
 
     # The world ----------------------------------------------------------------------------------------------
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 SIZES = {"seed": 1, "tokens": 1, "workspaces": 1, "clients": 20, "projects": 4, "loose_projects": 0}
 """What the marker can say of the world, and what holds if it does not."""
 
-OPTIONS = {"documented": False, "api": "both"}
-"""What it can say beyond: whether to serve the examples of the API's documentation, and which versions to speak."""
+OPTIONS = {"documented": False, "api": "both", "plan": None, "rate": None}
+"""What it can say beyond: whether to serve the examples of the API's documentation, which versions to speak, whose
+hourly quotas apply (free, starter, premium), and how many requests a second of a token are let through."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,13 +42,15 @@ def toggl_proxy(request: pytest.FixtureRequest) -> "Iterator[Running]":
 
 
 def _running(request: pytest.FixtureRequest, *, proxy: bool) -> "Iterator[Running]":
-    from syncd.emulator import seed
+    from syncd.emulator import limits, seed
     from syncd.emulator.background import running
     from syncd.emulator.stand import Wanted
 
     options = _options(request)
     sizes = {name: options[name] for name in SIZES}
-    wanted = Wanted(proxy=proxy, api=options["api"])
+    plan, rate = options["plan"], options["rate"]
+    allowed = limits.plan(plan, per_second=rate) if plan else limits.Limits(per_second=rate)
+    wanted = Wanted(proxy=proxy, api=options["api"], limits=allowed if plan or rate else None)
     try:
         with running(
             seed.documented if options["documented"] else lambda now: seed.generate(**sizes, now=now), wanted

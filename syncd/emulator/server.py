@@ -92,10 +92,10 @@ class Emulator:
         self.control: Handler | None = None
         self._listener = listener
         self._gzip = gzip
-        refused_count = switches.refused_calls_counted
-        self.meter = Meter(limits, refused_count=refused_count, ledger_size=log_size) if limits else None
-        self._api_of = partial(Api, version=api, switches=switches, meter=self.meter, now=now)
-        self.load(world)
+        self._api_of = partial(Api, version=api, now=now)
+        self._at_first = (limits, switches)
+        self.world = world
+        self.configure(limits, switches)
         self._numbers = count(1)
         self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
@@ -103,7 +103,21 @@ class Emulator:
     def load(self, world: World) -> None:
         """Serve another world from now on. Faults, counts and log stay."""
         self.world = world
-        self.api = self._api_of(world)
+        self.api = self._api_of(world, switches=self.switches, meter=self.meter)
+
+    def configure(self, limits: Limits | None, switches: Switches) -> None:
+        """Other limits, counted anew, and other switches from now on."""
+        self.limits, self.switches = limits, switches
+        refused_count, size = switches.refused_calls_counted, self.log.maxlen
+        self.meter = Meter(limits, refused_count=refused_count, ledger_size=size) if limits else None
+        self.load(self.world)
+
+    def start_over(self, world: World) -> None:
+        """As it was made, but over this world: the limits and switches of then, no faults, no counts, no log."""
+        self.world = world
+        self.configure(*self._at_first)
+        self.faults.forget()
+        self.forget_requests()
 
     def forget_requests(self) -> None:
         """Count from 0 again, and empty the log."""

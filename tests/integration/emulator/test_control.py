@@ -42,6 +42,17 @@ def control(session: aiohttp.ClientSession, stand: Stand) -> Ask:
 
 
 @pytest.fixture
+def v9(session: aiohttp.ClientSession, stand: Stand) -> Ask:
+    """`await v9("/me")` -> status and answer of API v9."""
+
+    async def ask(path: str) -> tuple[int, Any]:
+        async with session.get(f"{stand.emulator.url}/api/v9{path}", headers=HEADERS) as answer:
+            return answer.status, await answer.json() if answer.status == 200 else await answer.text()
+
+    return ask
+
+
+@pytest.fixture
 def api(session: aiohttp.ClientSession, stand: Stand) -> Ask:
     """`await api("/clients")` -> status and answer of the API."""
 
@@ -138,6 +149,34 @@ async def test_clock_moves_the_time_of_writes(control: Ask, api: Ask) -> None:
     assert (await control("DELETE", "/clock"))[1]["ahead_s"] == 0.0
 
 
+# Limits and switches -----------------------------------------------------------------------------------------
+
+
+async def test_quota_is_used_up_told_and_comes_back_with_the_clock(control: Ask, v9: Ask) -> None:
+    """By plan, or by number; 402 for calls without organization while those of another bucket go on."""
+    told = (await control("PUT", "/limits", {"plan": "free", "user_per_hour": 2}))[1]
+    assert [(row["user"], row["total"]) for row in told["quota"]] == [("t0", 30), ("t0", 2)]
+    assert [(await v9("/me/clients"))[0] for _ in range(3)] == [200, 200, 402]
+    assert (await v9("/workspaces/777/clients"))[0] == 200
+    assert [row["remaining"] for row in (await control("GET", "/limits"))[1]["quota"]] == [29, -1]
+    await control("POST", "/clock", {"advance_s": 3600})
+    assert (await v9("/me/clients"))[0] == 200
+    organization_id = (await control("GET", "/workspaces/777"))[1]["organization_id"]
+    await control("PUT", "/limits", {"by_organization": {str(organization_id): 0}, "per_second": 1, "burst": 2})
+    assert [(await v9(path))[0] for path in ("/me", "/workspaces/777/clients", "/me")] == [200, 402, 429]
+    assert await control("DELETE", "/limits") == (200, {"limits": None, "quota": []})
+    assert (await v9("/workspaces/777/clients"))[0] == 200
+
+
+async def test_switches_change_one_by_one(control: Ask, v9: Ask) -> None:
+    before = (await control("GET", "/switches"))[1]
+    assert (await control("PUT", "/switches", {"foreign_status": 404}))[1] == {**before, "foreign_status": 404}
+    assert (await control("PUT", "/switches", {"null_lists": True}))[1]["foreign_status"] == 404
+    assert (await v9("/workspaces/777/clients?status=archived"))[1] is None
+    await control("POST", "/reset")
+    assert (await v9("/workspaces/777/clients?status=archived"))[1] == []
+
+
 # Data --------------------------------------------------------------------------------------------------------
 
 
@@ -204,12 +243,15 @@ async def test_reset_goes_back_to_the_beginning(control: Ask, api: Ask, stand: S
     await control("POST", "/faults", {"mishap": "hang", "path": "/none"})
     await control("DELETE", "/clients/1239456")
     await control("PUT", "/projects/909", {"name": "Other"})
+    await control("PUT", "/limits", {"plan": "free"})
+    await control("PUT", "/switches", {"null_lists": True})
     await control("DELETE", "/users/t0")
     status, told = await control("POST", "/reset")
     assert (status, told["tokens"]) == (200, [{"name": "t0", "token": DOCUMENTED_TOKEN, "workspaces": [777]}])
     assert (stand.timepiece.now(), dict(stand.emulator.requests)) == (NOON, {})
     assert [await api(path) for path in paths] == before
     assert (await control("GET", "/faults"))[1] == []
+    assert (await control("GET", "/limits"))[1]["limits"] is None
 
 
 async def test_seed_puts_a_made_up_world_in_place(control: Ask, api: Ask) -> None:
@@ -260,6 +302,11 @@ async def test_log_has_the_latest_requests(control: Ask, api: Ask) -> None:
         ("POST", "/clock", {"set": "yesterday"}, 400, "Invalid RFC3339 encoded datetime"),
         ("POST", "/clock", {"set": "2030-01-01T00:00:00"}, 400, "Expected `datetime` with a timezone component"),
         ("POST", "/clock", {"set": "9999-12-31T00:00:00Z", "advance_s": 1e9}, 400, "date value out of range"),
+        ("PUT", "/limits", {"plan": "gold"}, 400, "There is no plan 'gold': take one of free, starter, premium"),
+        ("PUT", "/limits", {"user_per_hour": -1}, 400, "Expected `int` >= 0 - at `$.user_per_hour`"),
+        ("PUT", "/limits", {"by_organization": {"x": 1}}, 400, "Expected `int`, got `str`"),
+        ("PUT", "/switches", {"nul_lists": True}, 400, "There is no switch 'nul_lists': take one of null_lists, "),
+        ("PUT", "/switches", {"foreign_status": 500}, 400, "Invalid enum value 500 - at `$.foreign_status`"),
         ("POST", "/seed", {"tokens": 0}, 400, "Expected `int` >= 1"),
         ("POST", "/users", {"name": "t0"}, 400, "User t0 or its token has already been taken"),
         ("POST", "/users", {"name": "x", "token": "a:b"}, 400, "Expected `str` matching"),

@@ -24,6 +24,7 @@ from syncd.emulator.seed import DOCUMENTED_TOKEN
 from syncd.emulator.server import Emulator
 
 URL = "https://api.track.toggl.com/api/v8/clients"
+V9_URL = "https://api.track.toggl.com/api/v9/workspaces/777/clients"
 AUTH = f"{DOCUMENTED_TOKEN}:api_token"
 NAMES = ["Very Big Company", "Small Startup"]
 
@@ -115,6 +116,7 @@ async def test_curl_finds_it_by_its_environment(stand: Stand) -> None:
     assert [row["name"] for row in json.loads(await output([*curl, URL], stand.env))] == NAMES
     told = ["-o", "/dev/null", "-w", "%{http_code} %{http_version} %{num_connects}\n"]
     assert await output([*curl, *told, URL, *told, URL], stand.env) == "200 1.1 1\n200 1.1 0\n"
+    assert [row["name"] for row in json.loads(await output([*curl, V9_URL], stand.env))] == NAMES
     plain = await output([*curl, "http://www.toggl.com/api/v8/clients"], stand.env)
     assert [row["name"] for row in json.loads(plain)] == NAMES
     sent = ["-H", "Content-Type: application/json", "-d", '{"client":{"name":"New","wid":777}}']

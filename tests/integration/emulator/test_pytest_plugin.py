@@ -87,6 +87,16 @@ def test_api_can_be_chosen(toggl_emulator):
     assert [requests.get(url, auth=auth).status_code for url in urls] == [200, 404]
 
 
+@pytest.mark.toggl_emulator(plan="free")
+def test_quota_runs_out_and_comes_back(toggl_emulator):
+    for _ in range(30):
+        names(toggl_emulator)
+    with pytest.raises(requests.HTTPError, match="402"):
+        names(toggl_emulator)
+    toggl_emulator.advance(3601)
+    names(toggl_emulator)
+
+
 @pytest.mark.toggl_emulator(client=3)
 def test_misspelt(toggl_emulator):
     pass
@@ -117,8 +127,8 @@ def test_outside_tests_use_it(tmp_path: Path) -> None:
     (tmp_path / "test_outside.py").write_text(OUTSIDE)
     printed = run(tmp_path, "-q")
     assert "1 error" in printed, printed
-    assert "5 passed" in printed, printed
-    assert "documented, api; not client\n" in printed
+    assert "6 passed" in printed, printed
+    assert "documented, api, plan, rate; not client\n" in printed
     assert "Traceback" not in printed
 
 
