@@ -138,6 +138,18 @@ class WorkspaceSnapshot(msgspec.Struct, frozen=True):
     projects: Snapshot[Project]
 
 
+class Written(msgspec.Struct, frozen=True):
+    """What the source told of one workspace in answer to a write of ours: news of these rows, and of no others.
+
+    `gone`: clients that the write deleted; the source takes them out of their projects then.
+    """
+
+    workspace_id: int
+    clients: Sequence[Client] = ()
+    projects: Sequence[Project] = ()
+    gone: frozenset[int] = frozenset()
+
+
 class Sighting(msgspec.Struct, frozen=True):
     """Everything that one pull saw through one token."""
 

@@ -62,6 +62,20 @@ SET is_admin = $4, strategy = $5, ids = CASE WHEN s.ids = $6 THEN s.ids ELSE $6 
 SELECT c.id, c.archived FROM syncd.scopes s JOIN toggl.clients c ON c.id = ANY (s.ids)
 WHERE s.token = $1 AND s.workspace_id = $2 AND s.resource = 'client';
 
+-- name: is_lost_scope
+SELECT EXISTS (SELECT FROM syncd.scopes WHERE token = $1 AND workspace_id = $2 AND lost_at IS NOT NULL);
+
+-- name: see_written
+-- By a write of its own token $1 knows that resource $3 of workspace $2 shows $4 and misses $5. It has not looked at the
+-- rest: when it last did stays. The digest does not stand for rows that came without it. $6: the write moved more rows
+-- than their `at` tells, so that the next pull lists everything.
+WITH forgotten AS (
+    UPDATE syncd.tokens SET digest = NULL WHERE name = $1 AND digest IS NOT NULL
+)
+UPDATE syncd.scopes SET ids = CASE WHEN ids = $4 THEN ids ELSE $4 END, absent = $5,
+    cursor = CASE WHEN NOT $6 THEN cursor END
+WHERE token = $1 AND workspace_id = $2 AND resource = $3;
+
 -- name: lose_scopes
 -- Token $1 no longer sees workspaces other than $2: freeze what it saw there ($3 began_at). Returns the lost ones.
 WITH lost AS (

@@ -73,6 +73,15 @@ RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at,
      WHERE s.token = t.name AND s.resource = 'project' AND s.cursor > now() - interval '60 days'
        AND s.cursor_no = t.compare_no AND s.lost_at IS NULL) AS cursors;
 
+-- name: begin_write
+-- Token $1 wrote, and the source has answered: raise its fence. A pull that is at work may have been told what was
+-- before; it is due again at once.
+UPDATE syncd.tokens t
+SET pull_id = nextval('syncd.pull_ids'), running_until = NULL,
+    next_due_at = CASE WHEN running_until > now() THEN now() ELSE next_due_at END
+WHERE name = $1 AND enabled AND status <> 'rejected'
+RETURNING pull_id, clock_timestamp() AS began_at, rank;
+
 -- name: held_tokens
 -- Of the tokens $1, those that may not send a request yet, with the seconds to wait.
 SELECT name, extract(epoch FROM not_before - now())::float8 AS wait_s

@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "read the source anew and compare it with the mirror, row by row",
     "deletes": "deletions that the guard holds back: list, approve, reject",
     "quarantine": "records that could not be stored: list, retry",
+    "clients": "clients at Toggl: list, get, create, update, delete, archive, restore, projects",
     "emulate": "a Toggl server of our own, for tests and trials",
     "demo": "see it work: PostgreSQL, a Toggl server and the daemon in one, no account needed",
 }

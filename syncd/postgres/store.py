@@ -17,7 +17,7 @@ from syncd.errors import FencedOut
 from syncd.postgres.database import Database
 from syncd.postgres.sql import queries
 from syncd.postgres.tables import ROW_REFUSED
-from syncd.postgres.writer import Begun, WorkspaceWriter
+from syncd.postgres.writer import Begun, WorkspaceWriter, begun_by_write
 from syncd.records import Cursor, Reject
 
 
@@ -53,6 +53,15 @@ class Store:
         async with self._database.connection() as connection:
             rows = await connection.fetch(queries()["known_clients"], begun.token, workspace_id)
         return {row["id"]: row["archived"] for row in rows}
+
+    async def begin_write(self, token: str) -> Begun | None:
+        """Raise the fence after a write that the source has answered. None: no such token, or not to be trusted.
+
+        A pull that was at work is refused from now on and due again at once. Nothing has to be finished.
+        """
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(queries()["begin_write"], token)
+        return None if row is None else begun_by_write(token, row["pull_id"], row["began_at"], row["rank"])
 
     @asynccontextmanager
     async def workspace(self, begun: Begun, workspace_id: int) -> AsyncIterator[WorkspaceWriter]:

@@ -37,6 +37,24 @@ class Begun(msgspec.Struct, frozen=True):
     cursors: dict[int, Cursor] = {}
 
 
+def begun_by_write(token: str, pull_id: int, began_at: datetime, rank: int) -> Begun:
+    """The fence for a write of ours, which knows of the token only what the merge rule needs."""
+    return Begun(
+        token=token,
+        pull_id=pull_id,
+        began_at=began_at,
+        digest=None,
+        last_success_at=None,
+        row_count=0,
+        full_due=False,
+        failures=0,
+        rank=rank,
+        compare_no=0,
+        workspace_ids=None,
+        strategies={},
+    )
+
+
 class WorkspaceWriter:
     """An open transaction on one workspace that holds the fence."""
 
@@ -61,18 +79,28 @@ class WorkspaceWriter:
         Raises:
             ROW_REFUSED, InvariantViolated: see `Table.write`.
         """
-        begun, connection = self._begun, self._connection
-        await self._write_parents(plan)
-        await CLIENTS.write(connection, plan.clients.diff, begun.began_at, begun.pull_id)
-        await self._write_stubs(plan)
-        await PROJECTS.write(connection, plan.projects.diff, begun.began_at, begun.pull_id)
-        for table, scope in ((CLIENTS, plan.clients), (PROJECTS, plan.projects)):
-            if scope.deletes.tombstones:
-                await table.bury(connection, scope.deletes.tombstones, begun.pull_id)
-            await self._write_scope(table.resource, scope)
+        await self._write_rows(plan)
+        await self._write_scope("client", plan.clients)
+        await self._write_scope("project", plan.projects)
         heirs = sorted({*plan.clients.heirs, *plan.projects.heirs})
         if heirs:
-            await connection.execute(queries()["compare_tokens"], heirs)
+            await self._connection.execute(queries()["compare_tokens"], heirs)
+
+    async def is_lost(self) -> bool:
+        """Whether the token had lost the workspace when it last looked: what it saw there is frozen."""
+        query = queries()["is_lost_scope"]
+        return bool(await self._connection.fetchval(query, self._begun.token, self._workspace_id))
+
+    async def apply_written(self, plan: WorkspacePlan, *, is_far_reaching: bool) -> None:
+        """Carry out the plan of a write: of the scopes only what they show and miss moves. Raises as `apply` does.
+
+        `is_far_reaching`: it moved more than the client itself, so that the next pull had better list everything.
+        """
+        await self._write_rows(plan)
+        for resource, scope in (("client", plan.clients.scope), ("project", plan.projects.scope)):
+            where = self._begun.token, self._workspace_id, resource
+            absent = msgspec.to_builtins(scope.absent)
+            await self._connection.execute(queries()["see_written"], *where, scope.ids, absent, is_far_reaching)
 
     async def find_culprits(self, plan: WorkspacePlan) -> list[Culprit]:
         """Which records of the plan their tables refuse. Writes, and must be rolled back.
@@ -84,6 +112,16 @@ class WorkspaceWriter:
         clients = await CLIENTS.find_culprits(connection, plan.clients.diff, begun.began_at, begun.pull_id)
         await self._write_stubs(plan, *(culprit.id for culprit in clients))
         return clients + await PROJECTS.find_culprits(connection, plan.projects.diff, begun.began_at, begun.pull_id)
+
+    async def _write_rows(self, plan: WorkspacePlan) -> None:
+        begun, connection = self._begun, self._connection
+        await self._write_parents(plan)
+        await CLIENTS.write(connection, plan.clients.diff, begun.began_at, begun.pull_id)
+        await self._write_stubs(plan)
+        await PROJECTS.write(connection, plan.projects.diff, begun.began_at, begun.pull_id)
+        for table, scope in ((CLIENTS, plan.clients), (PROJECTS, plan.projects)):
+            if scope.deletes.tombstones:
+                await table.bury(connection, scope.deletes.tombstones, begun.pull_id)
 
     async def _write_parents(self, plan: WorkspacePlan) -> None:
         begun, workspace = self._begun, plan.workspace

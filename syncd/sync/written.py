@@ -1,0 +1,61 @@
+"""What a write of ours changes in the mirror: pure. See `syncd.sync.echo` for when, and for why that is safe."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from syncd.plan import Change, Deletes, Scope, ScopePlan, StoredScope, WorkspacePlan
+from syncd.records import Client, Project, R, Workspace, Written
+from syncd.sync.diff import diff
+from syncd.sync.visibility import keep_only, owned_by_others
+
+
+def plan_written(
+    written: Written, clients: StoredScope[Client], projects: StoredScope[Project], rank: int, began_at: datetime
+) -> WorkspacePlan | None:
+    """Decide what a write changes; None where the token has not looked at the workspace yet.
+
+    A row that a better token sees is that token's to show; a client that the write deleted is gone whoever sees it.
+
+    Deleting a client empties `client_id` of its projects and does not move their `at` (seen by users), whoever owns
+    them.
+    """
+    if clients.scope is None or projects.scope is None:
+        return None
+    client_plan = _plan(written.clients, written.gone, clients.scope, clients, rank, began_at)
+    project_plan = _plan(written.projects, frozenset(), projects.scope, projects, rank, began_at)
+    orphans = [
+        row.record
+        for row in projects.rows.values()
+        if row.record is not None and row.deleted_at is None and row.record.client_id in written.gone
+    ]
+    changes: list[tuple[Project, Change]] = [
+        (msgspec.structs.replace(row, client_id=None), "update") for row in orphans
+    ]
+    changes = sorted([*project_plan.diff.changes, *changes], key=lambda change: change[0].id)
+    project_plan = msgspec.structs.replace(
+        project_plan, diff=msgspec.structs.replace(project_plan.diff, changes=changes)
+    )
+    told = [*project_plan.diff.inserts, *(record for record, _ in changes)]
+    parents = {record.client_id for record in told if record.client_id is not None}
+    known = clients.rows.keys() | {client.id for client in client_plan.diff.inserts}
+    return WorkspacePlan(Workspace(written.workspace_id, None), client_plan, project_plan, sorted(parents - known))
+
+
+def _plan(
+    records: Iterable[R], gone: frozenset[int], before: Scope, stored: StoredScope[R], rank: int, began_at: datetime
+) -> ScopePlan[R]:
+    told = {record.id: record for record in records}
+    elsewhere = owned_by_others(before.is_admin, rank, stored.viewers)
+    ours = [record for id_, record in told.items() if id_ not in elsewhere]
+    ids = (frozenset(before.ids) | told.keys()) - gone
+    missing = frozenset(id_ for cohort in before.absent for id_ in cohort.ids)
+    live = {id_ for id_, row in stored.rows.items() if row.record is not None and row.deleted_at is None}
+    return ScopePlan(
+        diff=diff(ours, stored.rows, began_at),
+        scope=msgspec.structs.replace(before, ids=sorted(ids), absent=keep_only(before.absent, missing - ids - gone)),
+        deletes=Deletes(tombstones=sorted(live & gone)),
+        incomplete=(),
+        yielded=len(told) - len(ours),
+    )
