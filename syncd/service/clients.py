@@ -19,6 +19,7 @@ from syncd.config import Settings
 from syncd.errors import ConfigError, DatabaseError, OutcomeUnknown, RateLimited, SyncdError, TogglError
 from syncd.postgres.database import Database
 from syncd.postgres.embedded import default_data_dir
+from syncd.postgres.migrate import pending
 from syncd.postgres.registry import Registry
 from syncd.postgres.store import Store
 from syncd.records import Client, Project, Written
@@ -251,7 +252,12 @@ async def _database(settings: Settings, reporter: Reporter, stack: AsyncExitStac
     settings = replace(settings, database=configured.model_copy(update={"connect_timeout": patience}))
     try:
         url = await stack.enter_async_context(database_url(settings, exclusive=False))
-        return await stack.enter_async_context(open_database(settings, url, reporter.log, patient=False)), ""
+        opened = open_database(settings, url, reporter.log, patient=False, schema=False)
+        database = await stack.enter_async_context(opened)
+        async with database.connection() as connection:
+            if await pending(connection):
+                return None, f"PostgreSQL at {database.where}: the schema is behind"
+        return database, ""
     except DatabaseError as error:
         return None, str(error)
 

@@ -229,4 +229,4 @@ def message_of(body: bytes, content_type: str) -> str:
 
 def printable(text: str) -> str:
     """The text in one line, without what could move a terminal's cursor or turn its writing around."""
-    return _UNPRINTABLE.sub(" ", text).strip()
+    return " ".join(_UNPRINTABLE.sub(" ", text).split())

@@ -1,0 +1,374 @@
+"""The Clients API as commands: what arrives at Toggl, what the mirror shows at once, and what a person reads."""
+
+import asyncio
+import os
+import sys
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from syncd.emulator import mishaps
+from syncd.emulator.model import World
+from syncd.emulator.rows import Missing
+from syncd.emulator.server import Emulator
+from tests.integration.cli.stage import CANARY_TOKEN, Calendar, Mirror, table_cells
+from tests.processes import Outcome, Syncd, spellings
+from tests.servers import unused_port
+
+BIG, SMALL = 1239455, 1239456
+WRITES = [
+    ["create", "--name", "New"],
+    ["update", str(BIG), "--name", "Renamed"],
+    ["delete", str(BIG), "--yes"],
+]
+METHODS = {"create": "POST", "update": "PUT", "delete": "DELETE"}
+EACH_WRITE = pytest.mark.parametrize("write", WRITES, ids=lambda write: write[0])
+
+
+@pytest.fixture(params=["v8"])
+def api(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def speaking(configured: Syncd, api: str) -> Syncd:
+    """Speaks `api`."""
+    configured.configure(toggl={"api": api})
+    return configured
+
+
+@pytest.fixture
+async def mirrored(speaking: Syncd, calendar: Calendar) -> Syncd:
+    """Has pulled once; then a minute passes at the source."""
+    assert (await speaking("once")).exit_code == 0
+    calendar.pass_time()
+    return speaking
+
+
+async def names(mirror: Mirror) -> dict[int, str]:
+    """Live clients as the mirror has them."""
+    return dict(await mirror.rows("SELECT id, name FROM toggl.clients_current"))
+
+
+def writes(toggl: Emulator) -> list[tuple[str, int]]:
+    """Method and status of what was not only looked at."""
+    return [(line.method, line.http_status) for line in toggl.log if line.method != "GET"]
+
+
+def well(outcome: Outcome) -> Any:
+    """The answer of a command that had nothing to complain of."""
+    assert (outcome.exit_code, outcome.messages) == (0, [])
+    return outcome.answer
+
+
+def failed(outcome: Outcome, exit_code: int = 1) -> str:
+    """The one line of a command that failed."""
+    assert (outcome.exit_code, outcome.stdout) == (exit_code, "")
+    (line,) = outcome.messages
+    return line.removeprefix("syncd: ")
+
+
+# reading -------------------------------------------------------------------------------------------------------------
+
+
+async def test_list_asks_toggl_itself(mirrored: Syncd, world: World, mirror: Mirror) -> None:
+    """What the mirror has not seen yet is there, too; the columns are those of the mirror."""
+    world.create_client(777, "Fresh", client_id=5)
+    rows = well(await mirrored("clients", "list", "--json"))
+    assert [(row["id"], row["name"]) for row in rows] == [
+        (5, "Fresh"),
+        (BIG, "Very Big Company"),
+        (SMALL, "Small Startup"),
+    ]
+    columns = await mirror.rows(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'toggl' AND table_name = 'clients'"
+    )
+    assert set(rows[0]) <= {name for (name,) in columns}
+    assert (rows[1]["workspace_id"], rows[1]["notes"]) == (777, "something about the client")
+    assert rows[1]["at"].startswith("2013-02-26T08:")
+    some = well(await mirrored("clients", "list", "--token", "acme", "--workspace", "777", "--name", "BIG", "--json"))
+    assert [row["id"] for row in some] == [BIG]
+
+
+async def test_list_is_a_table_for_people(speaking: Syncd, world: World) -> None:
+    """A name cannot move the cursor."""
+    world.update_client(SMALL, name="Small\x1b[2J\nStartup")
+    outcome = await speaking("clients", "list")
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    assert [row[:3] for row in table_cells(outcome.stdout)] == [
+        [str(BIG), "777", "Very Big Company"],
+        [str(SMALL), "777", "Small [2J Startup"],
+    ]
+
+
+async def test_get_and_projects(speaking: Syncd, world: World) -> None:
+    """One client; its projects, the archived ones if they are asked for."""
+    world.update_project(32143, active=False)
+    row = well(await speaking("clients", "get", str(BIG), "--json"))
+    assert (row["id"], row["name"]) == (BIG, "Very Big Company")
+    ask = ["clients", "projects", str(BIG), "--json"]
+    for more, expected in (([], [909]), (["--active", "false"], [32143]), (["--active", "both"], [909, 32143])):
+        rows = well(await speaking(*ask, *more))
+        assert [row["id"] for row in rows] == expected
+        assert {row["client_id"] for row in rows} == {BIG}
+
+
+# writing -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_created_client_shows_at_once(mirrored: Syncd, world: World, mirror: Mirror, toggl: Emulator) -> None:
+    """At Toggl and in the mirror, as a first version; the next pull finds nothing to do."""
+    row = well(await mirrored("clients", "create", "--name", "New", "--notes", "by hand", "--json"))
+    there = world.client(row["id"])
+    assert (there.name, there.notes, there.workspace_id) == ("New", "by hand", 777)
+    assert (await names(mirror))[row["id"]] == "New"
+    versions = await mirror.rows("SELECT change_kind, is_current FROM toggl.clients_history WHERE id = $1", row["id"])
+    assert versions == [("insert", True)]
+    assert writes(toggl) == [("POST", 200)]
+    marks = await mirror.marks()
+    assert (await mirrored("once")).exit_code == 0
+    assert await mirror.marks() == marks
+
+
+async def test_a_changed_client_shows_at_once(mirrored: Syncd, world: World, mirror: Mirror, toggl: Emulator) -> None:
+    """As a new version, without a field being lost that was not given."""
+    row = well(await mirrored("clients", "update", str(BIG), "--name", "Bigger", "--json"))
+    assert (row["name"], row["notes"]) == ("Bigger", "something about the client")
+    assert (world.client(BIG).name, world.client(BIG).notes) == ("Bigger", "something about the client")
+    assert (await names(mirror))[BIG] == "Bigger"
+    versions = await mirror.rows(
+        "SELECT name, change_kind FROM toggl.clients_history WHERE id = $1 ORDER BY valid_from", BIG
+    )
+    assert versions == [("Very Big Company", "insert"), ("Bigger", "update")]
+    row = well(await mirrored("clients", "update", str(BIG), "--notes", "other", "--json"))
+    assert (row["name"], row["notes"]) == ("Bigger", "other")
+    assert writes(toggl) == [("PUT", 200)] * 2
+
+
+async def test_a_deleted_client_is_gone_at_once(mirrored: Syncd, world: World, mirror: Mirror) -> None:
+    """Without a second opinion; its projects stay, without client, and the history tells both."""
+    well(await mirrored("clients", "delete", str(BIG), "--yes", "--json"))
+    with pytest.raises(Missing):
+        world.client(BIG)
+    assert await names(mirror) == {SMALL: "Small Startup"}
+    ends = await mirror.rows("SELECT end_kind FROM toggl.clients_history WHERE id = $1", BIG)
+    assert ends == [("delete",)]
+    rows = await mirror.rows("SELECT id, client_id FROM toggl.projects_current ORDER BY id")
+    assert rows == [(909, None), (32143, None)]
+    before = await mirror.rows(
+        "SELECT client_id, end_kind FROM toggl.projects_history WHERE id = 909 ORDER BY valid_from"
+    )
+    assert before == [(BIG, "update"), (None, None)]
+    assert (await mirrored("once")).exit_code == 0
+    assert await names(mirror) == {SMALL: "Small Startup"}
+
+
+async def test_rates_where_the_api_has_them(mirrored: Syncd, world: World, api: str, mirror: Mirror) -> None:
+    """v8 on a paid plan; v9 has none, and a plan without is told before anything is sent."""
+    rated = ["--hourly-rate", "12.5", "--currency", "AUD"]
+    outcome = await mirrored("clients", "create", "--name", "Rated", *rated, "--json")
+    if api == "v9":
+        assert failed(outcome, 2) == "--hourly-rate and --currency: API v9 knows no rates of clients"
+        return
+    row = well(outcome)
+    assert (row["hourly_rate"], row["currency"], world.client(row["id"]).hrate) == (12.5, "AUD", 12.5)
+    found = await mirror.rows("SELECT hourly_rate FROM toggl.clients WHERE id = $1", row["id"])
+    assert found == [(Decimal("12.5"),)]
+    world.workspaces[777] = structs.replace(world.workspaces[777], premium=False)
+    line = failed(await mirrored("clients", "update", str(BIG), *rated), 2)
+    assert line.endswith("the plan of workspace 777 (My Company Inc) has no rates of clients")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["create", "--name", " "], "--name is required and must not be blank"),
+        (["update", str(BIG)], "nothing to change: give --name or --notes"),
+        (["create", "--name", "New", "--workspace", "778"], "--workspace 778: token acme does not see it; it sees 777"),
+        (["create", "--name", "New", "--token", "globex"], "--token globex: no such token; configured are acme"),
+        (["delete", str(BIG)], "there is no terminal to ask on; give --yes; see `syncd clients delete --help`"),
+        (["get", "0"], "Invalid value for 'CLIENT_ID': 0 is not in the range 1<="),
+        (["create", "--hourly-rate", "much"], "Invalid value for '--hourly-rate': 'much' is not an amount"),
+    ],
+)
+async def test_what_cannot_be_is_not_sent(
+    configured: Syncd, toggl: Emulator, arguments: list[str], complaint: str
+) -> None:
+    """Exit 2, one line, and nothing changes."""
+    assert failed(await configured("clients", *arguments), 2).startswith(complaint)
+    assert writes(toggl) == []
+
+
+async def test_the_workspace_of_a_client_is_where_it_is(speaking: Syncd, world: World, toggl: Emulator) -> None:
+    """Naming another one is no way to move it; with several workspaces one has to be named."""
+    world.create_workspace("Other", workspace_id=778)
+    world.share("t0", 778, admin=True)
+    await speaking("clients", "update", str(BIG), "--name", "Moved", "--workspace", "778")
+    assert writes(toggl) == []
+    line = failed(await speaking("clients", "create", "--name", "New"), 2)
+    assert line == "--workspace is missing: token acme sees 777 (My Company Inc), 778 (Other)"
+
+
+async def test_tokens_are_told_apart(mirrored: Syncd, world: World, mirror: Mirror) -> None:
+    """With two of them one has to be named; what a better one sees, it shows."""
+    world.add_user("t1", "canary-7f3b9-other")
+    world.share("t1", 777, admin=True)
+    mirrored.configure(tokens={"acme": CANARY_TOKEN, "globex": "canary-7f3b9-other"})
+    assert failed(await mirrored("clients", "list"), 2) == "--token is missing: configured are acme, globex"
+    await mirrored("once")
+    outcome = await mirrored("clients", "update", str(BIG), "--name", "By another", "--token", "globex", "--json")
+    assert (outcome.exit_code, (await names(mirror))[BIG]) == (0, "Very Big Company")
+    assert outcome.messages == [
+        "syncd: a better token sees the same row: the mirror shows it after the next pull of that one"
+    ]
+    row = well(await mirrored("clients", "create", "--name", "Of another", "--token", "globex", "--json"))
+    assert (await names(mirror))[row["id"]] == "Of another"
+    well(await mirrored("clients", "delete", str(BIG), "--yes", "--token", "globex", "--json"))
+    assert BIG not in await names(mirror)
+    assert (await mirrored("once")).exit_code == 0
+    assert await names(mirror) == {SMALL: "Small Startup", row["id"]: "Of another"}
+
+
+# what goes wrong -----------------------------------------------------------------------------------------------------
+
+
+REFUSALS = [
+    (mishaps.status(400, b'"Name is \\u001b[31m too\\nlong"'), "HTTP 400: Name is [31m too long"),
+    (mishaps.html(403), "HTTP 403: the token may not do this, or is wrong"),
+    (mishaps.status(409, CANARY_TOKEN.encode(), content_type="text/plain"), "HTTP 409: ***"),
+]
+
+
+async def test_a_refusal_is_one_clear_line(speaking: Syncd, toggl: Emulator) -> None:
+    """The server's own words, cleaned of what a terminal obeys, of HTML and of secrets; exit 1."""
+    for write, (mishap, said) in zip(WRITES, REFUSALS, strict=True):
+        method = METHODS[write[0]]
+        toggl.faults.add(mishap, method=method)
+        assert said in failed(await speaking("clients", *write))
+        assert [sent for sent, _ in writes(toggl)].count(method) == 1
+
+
+async def test_toggl_refuses_by_itself(speaking: Syncd, world: World) -> None:
+    """What only the server can know."""
+    line = failed(await speaking("clients", "create", "--name", "Small Startup"))
+    assert "Name has already been taken" in line
+    assert "HTTP 404" in failed(await speaking("clients", "get", "12"))
+    world.user("t0").access[777] = False
+    assert "HTTP 403" in failed(await speaking("clients", "delete", str(BIG), "--yes"))
+
+
+LOOKS = {
+    "create": "list --workspace 777 --name New",
+    "update": f"get {BIG} --workspace 777",
+    "delete": f"get {BIG} --workspace 777",
+}
+
+
+@EACH_WRITE
+async def test_a_lost_answer_leaves_it_unknown(speaking: Syncd, toggl: Emulator, write: list[str]) -> None:
+    """It says so, and how to find out, and does not try again."""
+    method = METHODS[write[0]]
+    toggl.faults.add(mishaps.disconnect(carry_out=True), method=method, times=None)
+    line = failed(await speaking("clients", *write))
+    done = {"create": "created", "update": "changed", "delete": "deleted"}[write[0]]
+    look = f"syncd clients {LOOKS[write[0]]} --token acme"
+    assert f"; unknown whether the client was {done}: see `{look}` before you try again" in line
+    assert [sent for sent, _ in writes(toggl)] == [method]
+    found = await speaking(*look.split()[1:])
+    assert ("New" in found.stdout or "Renamed" in found.stdout) == (write[0] != "delete") == (found.exit_code == 0)
+
+
+async def test_a_hold_is_honoured_and_remembered(mirrored: Syncd, toggl: Emulator, mirror: Mirror) -> None:
+    """What Toggl asked a write to do holds for pulls and for the next command, which asks nothing."""
+    toggl.faults.add(mishaps.status(429, headers={"Retry-After": "1800"}), method="POST")
+    line = failed(await mirrored("clients", "create", "--name", "New"))
+    assert "HTTP 429: too many requests; next request in 1800 s" in line
+    before = toggl.requests.total()
+    assert failed(await mirrored("clients", "list")).startswith("token acme: Toggl asked to wait; next request in 1")
+    assert (await mirrored("once")).exit_code == 1
+    assert toggl.requests.total() == before
+    assert await names(mirror) == {BIG: "Very Big Company", SMALL: "Small Startup"}
+
+
+async def test_a_quota_is_no_plan(speaking: Syncd, toggl: Emulator) -> None:
+    """402 has two meanings."""
+    quota = {"X-Toggl-Quota-Remaining": "0", "X-Toggl-Quota-Resets-In": "133"}
+    toggl.faults.add(mishaps.status(402, b'"You have hit your hourly limit"', headers=quota), method="POST")
+    assert "the hourly quota is used up; next request in 133 s" in failed(
+        await speaking("clients", "create", "--name", "New")
+    )
+
+
+# the mirror ----------------------------------------------------------------------------------------------------------
+
+
+async def test_without_a_database_it_is_written_all_the_same(speaking: Syncd, world: World) -> None:
+    """One line says that the mirror comes later; reading needs no line."""
+    port = unused_port()
+    speaking.configure(database={"url": f"postgresql://canary@127.0.0.1:{port}/bi", "connect_timeout": "100ms"})
+    outcome = await speaking("clients", "create", "--name", "New", "--json")
+    assert (outcome.exit_code, world.client(outcome.answer["id"]).name) == (0, "New")
+    (line,) = outcome.messages
+    assert line.startswith(f"syncd: PostgreSQL at 127.0.0.1:{port}/bi: Connection refused; ")
+    assert line.endswith("; the mirror shows it after the next pull")
+    assert len(well(await speaking("clients", "list", "--json"))) == 3
+
+
+async def test_before_the_first_pull_the_mirror_waits(speaking: Syncd, mirror: Mirror) -> None:
+    """There is nothing yet that a row could be added to."""
+    first = await speaking("clients", "create", "--name", "First", "--json")
+    assert (first.exit_code, len(first.messages)) == (0, 1)
+    assert first.messages[0].endswith(": the schema is behind; the mirror shows it after the next pull")
+    await speaking("migrate")
+    outcome = await speaking("clients", "create", "--name", "New", "--json")
+    assert (outcome.exit_code, outcome.messages) == (0, ["syncd: the mirror shows it after the next pull"])
+    assert (await speaking("once")).exit_code == 0
+    assert {first.answer["id"], outcome.answer["id"]} < (await names(mirror)).keys()
+
+
+async def test_archiving_needs_v9(speaking: Syncd, api: str, toggl: Emulator) -> None:
+    """v8 has no such thing."""
+    if api == "v8":
+        for verb in ("archive", "restore"):
+            line = failed(await speaking("clients", verb, str(BIG)), 2)
+            assert line == 'v8 knows no archived clients; they need [toggl] api = "v9"'
+        assert writes(toggl) == []
+
+
+# on a terminal -------------------------------------------------------------------------------------------------------
+
+
+async def on_terminal(syncd: Syncd, answer: bytes, *arguments: str) -> tuple[int, str]:
+    """Run a command on a terminal and type `answer` when it has asked: its exit code, and what was seen."""
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *syncd.program, *arguments, cwd=syncd.home, env=syncd.environment({"TERM": "dumb"}),
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    text = ""
+    try:
+        while piece := await asyncio.to_thread(os.read, ours, 65536):
+            text += piece.decode()
+            if text.endswith("]: "):
+                os.write(ours, answer)
+                answer = b""
+    except OSError:  # its last writer has gone
+        pass
+    finally:
+        os.close(ours)
+    for secret in syncd.secrets:
+        assert not [spelling for spelling in spellings(secret) if spelling in text]
+    return await process.wait(), text
+
+
+async def test_delete_asks_on_a_terminal(speaking: Syncd, toggl: Emulator, world: World) -> None:
+    """Only yes is yes."""
+    exit_code, text = await on_terminal(speaking, b"n\n", "clients", "delete", str(BIG))
+    assert f"Delete client {BIG}, 'Very Big Company', of workspace 777? [y/N]: " in text
+    assert (exit_code, "nothing was deleted" in text, writes(toggl)) == (1, True, [])
+    exit_code, text = await on_terminal(speaking, b"y\n", "clients", "delete", str(BIG))
+    assert (exit_code, f"deleted client {BIG}, 'Very Big Company', of workspace 777" in text) == (0, True)
+    assert BIG not in world.clients
