@@ -89,7 +89,8 @@ class Api:
         if "v9" in self.versions:
             spoken["v9"] = V9(world, switches, self.quota)
         self._elsewhere = next(iter(spoken.values()))
-        self._dialects: tuple[Dialect, ...] = (*spoken.values(), Gone("/api/v8"))
+        dialects: tuple[Dialect, ...] = (*spoken.values(), Gone("/api/v8"))
+        self._dialects = [(f"{dialect.prefix}/", dialect) for dialect in dialects]
         self._users: dict[str | None, User] = {}
 
     def answer(self, request: Request) -> Answer:
@@ -104,8 +105,8 @@ class Api:
         if "%" in path:
             path = unquote(path)
         user = self._user(authorization)
-        for dialect in self._dialects:
-            if path.startswith(dialect.prefix + "/"):
+        for prefix, dialect in self._dialects:
+            if path.startswith(prefix):
                 return Visit(method, dialect, *dialect.find(path), user, authorization is None)
         return Visit(method, self._elsewhere, None, "", user, authorization is None)
 

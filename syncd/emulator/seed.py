@@ -55,7 +55,7 @@ def generate(
         tokens: users, named t0, t1 …, each the admin of workspaces of its own.
         workspaces: per token. Every other one is premium, the first included: there clients may have rates.
         clients: per workspace. About a third have notes.
-        projects: per client. About a seventh are archived, half are private.
+        projects: per client. About a seventh are archived, half are private, a fifth have a last day.
         now: the present (aware), for the `at` of later writes.
         loose_projects: per workspace, without client, on top.
     """
@@ -149,6 +149,9 @@ def _add_projects(world: World, dice: Dice, workspace: Workspace, client: Client
             auto_estimates=False,
             color=str(chance // 42),
             rate=60.0 + chance if workspace.premium and chance // 14 % 3 == 0 else None,
+            currency=workspace.default_currency if workspace.premium and chance // 14 % 3 == 0 else None,
+            actual_seconds=chance * 977 or None,
+            end_date=at.date() + timedelta(days=chance) if chance % 5 == 0 else None,
             created_at=at,
         )
 

@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from email.utils import format_datetime
+from email.utils import formatdate
 from functools import lru_cache, partial
 from itertools import count
 from types import TracebackType
@@ -207,7 +207,7 @@ class Emulator:
             "Content-Type": answer.content_type,
             "Cache-Control": CACHE_CONTROL,
             "X-Request-Id": f"{next(self._numbers):032x}",
-            "Date": format_datetime(self.world.now(), usegmt=True),
+            "Date": _http_date(int(self.world.now().timestamp())),
         }
         if answer.headers:
             headers.update(answer.headers)
@@ -235,6 +235,11 @@ async def _body(request: web.BaseRequest) -> bytes:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # curl waits a second for this
     return await request.read()
+
+
+@lru_cache(maxsize=4)
+def _http_date(unix_s: int) -> str:
+    return formatdate(unix_s, usegmt=True)
 
 
 @lru_cache(maxsize=64)
