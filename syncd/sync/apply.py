@@ -111,7 +111,11 @@ class Applier:
         return found
 
     async def _find_alive(self, workspace: Workspace, objects: Sequence[tuple[Resource, int]]) -> set[Resource]:
-        """Resources of which the source still shows one of these objects. What it does not answer proves nothing."""
+        """Resources of which the source still shows one of these objects. What it does not answer proves nothing.
+
+        A client that may not be looked at is there: every member of a workspace sees its clients, unless the workspace
+        keeps them for its admins, as paid plans can.
+        """
         left = self.conversation.traffic.quota_remaining
         if len(objects) > PROOFS_MOST or (left is not None and left <= len(objects)):
             return set()
@@ -119,7 +123,7 @@ class Applier:
         for resource, id_ in objects:
             with contextlib.suppress(TogglError):
                 answer = await self.conversation.send(self.dialect.single(workspace, resource, id_))
-                if self.dialect.shows(answer, id_):
+                if self.dialect.shows(answer, id_) or (resource == "client" and answer.http_status == 403):
                     found.add(resource)
         return found
 

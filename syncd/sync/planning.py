@@ -56,7 +56,7 @@ def _plan_scope(
     known = before
     if before is not None and snapshot.is_complete:
         known = msgspec.structs.replace(before, absent=restart(before.absent, viewers, pulling.began_at))
-    scope = next_scope(known, snapshot, pulling.began_at, is_admin=is_admin)
+    scope = next_scope(known, snapshot, pulling.began_at, is_admin=is_admin, private=lambda: _private(stored))
     deletes = Deletes()
     if not snapshot.incomplete:
         name = ScopeName(pulling.token, workspace.id, resource)
@@ -77,6 +77,11 @@ def _plan_scope(
         held_before=before.held_hash if before else None,
         is_delta=snapshot.is_delta,
     )
+
+
+def _private(stored: StoredScope[R]) -> frozenset[int]:
+    """Rows that only admins of the workspace and members of the project may see."""
+    return frozenset(id_ for id_, row in stored.rows.items() if getattr(row.record, "is_private", False))
 
 
 def _kept_cursor(before: Scope | None, snapshot: Snapshot[R]) -> datetime | None:

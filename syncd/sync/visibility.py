@@ -5,7 +5,7 @@ shows the row as its owner sees it. Ownership is derived from what each scope ho
 upkeep: when the owner loses the row, or is rejected, the next best owns it at its next pull.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +17,22 @@ from syncd.records import Snapshot
 _NO_REGRESSIONS: dict[str, Regression] = {}
 
 
-def next_scope(scope: Scope | None, snapshot: Snapshot[Any], began_at: datetime, *, is_admin: bool) -> Scope:
+def next_scope(
+    scope: Scope | None,
+    snapshot: Snapshot[Any],
+    began_at: datetime,
+    *,
+    is_admin: bool,
+    private: Callable[[], frozenset[int]] = frozenset,
+) -> Scope:
     """The scope after one more snapshot.
 
     A complete snapshot confirms what was missing before and begins a cohort for what is missing now. An incomplete one
     adds to what is visible, takes nothing away and confirms nothing; nor does one that holds only changes confirm
-    anything. The same pull confirms once, however often it is
-    applied (a commit's answer may be lost, and the transaction tried again). After a change of strategy the first
-    complete snapshot only sets a new baseline, for the other way of listing may not show what is missing: see
-    `_rebased`.
+    anything. The same pull confirms once, however often it is applied (a commit's answer may be lost, and the
+    transaction tried again). After a change of strategy the first complete snapshot only sets a new baseline, for the
+    other way of listing may not show what is missing: see `_rebased`. Of what is missing since the token's owner is no
+    admin any more, the `private` rows, which only admins see, wait until it is one again.
     """
     seen = frozenset(snapshot.records)
     gone = _cohort(snapshot.gone - seen, began_at, is_proven=True)
@@ -38,9 +45,15 @@ def next_scope(scope: Scope | None, snapshot: Snapshot[Any], began_at: datetime,
         return Scope(is_admin, scope.strategy, sorted(ids), _without(scope.absent, ids))
     if scope.strategy != snapshot.strategy:
         return Scope(is_admin, snapshot.strategy, sorted(seen), _rebased(scope, snapshot, began_at) + gone)
-    confirmed = [_confirmed(cohort, began_at) for cohort in _without(_without(scope.absent, seen), snapshot.gone)]
-    missing = _cohort(frozenset(scope.ids) - seen - snapshot.gone, began_at, is_proven=False)
-    return Scope(is_admin, snapshot.strategy, sorted(seen), confirmed + missing + gone)
+    known = _without(_without(scope.absent, seen), snapshot.gone)
+    if is_admin and not scope.is_admin and snapshot.strategy == "workspace":
+        known = [_in_sight(cohort, began_at) for cohort in known]
+    confirmed = [_confirmed(cohort, began_at) for cohort in known]
+    missing = frozenset(scope.ids) - seen - snapshot.gone
+    hidden = missing & private() if scope.is_admin and not is_admin else frozenset()
+    out_of_sight = [Cohort(sorted(hidden), began_at, began_at, 0, is_hidden=True)] if hidden else []
+    absent = confirmed + _cohort(missing - hidden, began_at, is_proven=False) + out_of_sight + gone
+    return Scope(is_admin, snapshot.strategy, sorted(seen), absent)
 
 
 def _moved_on(scope: Scope, snapshot: Snapshot[Any], gone: list[Cohort], *, is_admin: bool) -> Scope:
@@ -65,6 +78,11 @@ def _rebased(scope: Scope, snapshot: Snapshot[Any], began_at: datetime) -> list[
     missing = sorted(known - here)
     is_hidden = snapshot.strategy == "client"
     return proven + ([Cohort(missing, began_at, began_at, 0, is_hidden=is_hidden)] if missing else [])
+
+
+def _in_sight(cohort: Cohort, began_at: datetime) -> Cohort:
+    """The cohort, no longer hidden from the token; this snapshot is the baseline."""
+    return Cohort(cohort.ids, began_at, began_at, 0) if cohort.is_hidden else cohort
 
 
 def _confirmed(cohort: Cohort, began_at: datetime) -> Cohort:

@@ -179,6 +179,11 @@ class Judge:
             odd = {name: (found[name], wanted[name]) for name in wanted if found[name] != wanted[name]}
             self.wrongs.append(f"I1 {kind} {id_} of {owner}: (mirror, source) differ in {odd}")
 
+    def _is_hidden(self, kind: Kind, id_: int, token: str) -> bool:
+        """It went out of the token's sight when its owner lost rights, which proves nothing."""
+        scopes = [scope.scope for (name, _, k), scope in self.db.scopes.items() if (name, k) == (token, kind)]
+        return any(cohort.is_hidden and id_ in cohort.ids for scope in scopes for cohort in scope.absent)
+
     def _excuse(self, kind: Kind, id_: int, row: Row, enabled: list[str]) -> None:
         """A live row that nobody sees: held back by the guard, or last seen by accounts that no longer count."""
         held = {i for (_, _, k), scope in self.db.scopes.items() if k == kind for i in scope.held_ids or []}
@@ -186,7 +191,7 @@ class Judge:
             return
         for name, when in self.shown_at.get((kind, id_), {}).items():
             member = row.workspace_id in self.wire.world.tokens[name]
-            if name in enabled and member and when >= row.valid_from:
+            if name in enabled and member and when >= row.valid_from and not self._is_hidden(kind, id_, name):
                 self.wrongs.append(f"I1 {kind} {id_} is live, nobody sees it, and {name} could have told")
 
     def judge_staleness(self, token: str, gaps_s: list[float], bound_s: float) -> None:

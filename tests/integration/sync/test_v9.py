@@ -215,3 +215,20 @@ async def test_a_delete_while_pages_are_listed_proves_no_absence(
     for _ in range(3):
         await settled.pull()
     assert await live(settled, "projects") == {row.id: row.name for row in world.projects.values()}
+
+
+async def test_a_right_that_is_lost_hides_rows_and_proves_nothing(settled: Mirror, world: World) -> None:
+    """An admin sees private projects; a member of the workspace does not."""
+    (wid,) = world.workspaces
+    assert any(row.is_private for row in world.projects.values())
+    names = await live(settled, "projects")
+    world.share("t0", wid, admin=False)
+    for _ in range(5):
+        await settled.pull(full=True)
+    assert await live(settled, "projects") == names
+    world.share("t0", wid, admin=True)
+    gone = next(row.id for row in world.projects.values() if row.is_private)
+    world.delete_project(gone)
+    for _ in range(4):
+        await settled.pull(full=True)
+    assert (await live(settled, "projects")).keys() == names.keys() - {gone}

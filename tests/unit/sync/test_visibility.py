@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from syncd.plan import Cohort, Scope, Viewer
 from syncd.records import Snapshot
 from syncd.sync.visibility import heirs_of, next_scope, owned_by_others, restart
@@ -107,3 +109,18 @@ def test_heirs_are_those_who_still_see_it() -> None:
     """With how much they inherit."""
     viewers = [Viewer("a", True, 9, frozenset({1, 2})), Viewer("b", False, 0, frozenset({3}))]
     assert heirs_of(frozenset({1, 2, 7}), viewers) == {"a": 2}
+
+
+def test_what_only_admins_see_waits_for_an_admin() -> None:
+    """Who is no admin any more misses the private rows, which proves nothing; the others count as ever."""
+    admin, member = (
+        scope_of([1, 2, 3]),
+        Scope(False, "workspace", [1], [Cohort([2], T1, T1, 1), Cohort([3], T1, T1, 0, is_hidden=True)]),
+    )
+    admin = msgspec.structs.replace(admin, is_admin=True)
+    lost = next_scope(admin, snapshot(1), T1, is_admin=False, private=lambda: frozenset({3, 9}))
+    assert lost == member
+    again = next_scope(lost, snapshot(1), T2, is_admin=False, private=lambda: frozenset({3}))
+    assert again.absent == [Cohort([2], T1, T2, 2), Cohort([3], T1, T1, 0, is_hidden=True)]
+    back = next_scope(again, snapshot(1), T3, is_admin=True)
+    assert back.absent == [Cohort([2], T1, T3, 3), Cohort([3], T3, T3, 0)]
