@@ -95,12 +95,6 @@ def _listen(value: object) -> object:
     return match["host"].strip("[]"), int(match["port"])
 
 
-def _v8_only(value: object) -> object:
-    if value == "v9":
-        raise ValueError('"v9" is not in this version, which speaks v8 only; write "v8"')
-    return value
-
-
 def _local_only(value: object) -> object:
     if value == "pgqueuer":
         raise ValueError('"pgqueuer" is not in this version; write "local"')
@@ -117,7 +111,6 @@ OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
 DatabaseUrl = Annotated[Annotated[SecretStr, AfterValidator(_database_url)] | None, BeforeValidator(_empty_is_none)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Listen = Annotated[tuple[str, int] | None, NoDecode, BeforeValidator(_listen)]
-Api = Annotated[Literal["v8"], BeforeValidator(_v8_only)]
 Dispatcher = Annotated[Literal["local"], BeforeValidator(_local_only)]
 TokenName = Annotated[str, AfterValidator(check_name)]
 WorkspaceIds = tuple[PositiveInt, ...]

@@ -25,10 +25,12 @@ from syncd.postgres.store import Store
 from syncd.records import Client, Project, Written
 from syncd.service.database import database_url, open_database
 from syncd.service.reporting import Reporter
+from syncd.service.runtime import open_toggl
 from syncd.sync.echo import apply_written
-from syncd.toggl.client import Conversation, Toggl, open_session
+from syncd.toggl.client import Conversation, open_session
 from syncd.toggl.dialect import Inquiry
 from syncd.toggl.v8_writes import V8Clients
+from syncd.toggl.v9_writes import V9Clients
 from syncd.toggl.writes import (
     Active,
     ClientFields,
@@ -41,7 +43,7 @@ from syncd.toggl.writes import (
 )
 from syncd.tokens import Token
 
-CLIENTS_APIS: dict[str, ClientsApi] = {"v8": V8Clients()}
+CLIENTS_APIS: dict[str, ClientsApi] = {"v8": V8Clients(), "v9": V9Clients()}
 
 DATABASE_PATIENCE = timedelta(seconds=5)
 """A person waits: for no longer than this for a database that is not needed to write."""
@@ -230,7 +232,7 @@ async def open_clients(
         database, why = await _database(settings, reporter, stack)
         await _refuse_held(database, token.name)
         session = await stack.enter_async_context(open_session(force_close=True))
-        toggl = Toggl(session, settings.toggl.base_url, settings.toggl.requests_per_second, clock)
+        toggl = open_toggl(settings, session, reporter, clock)
         secret = token.secret.get_secret_value()
         conversation = toggl.conversation(token.name, secret, lambda retry: reporter.retry(token.name, retry))
         try:

@@ -7,18 +7,19 @@ and return records. At most one request of an inquiry is a write, and it is the 
 import re
 from collections.abc import Generator, Sequence
 from decimal import Decimal
-from typing import Any, Literal, NoReturn, Protocol
+from typing import Any, Literal, NoReturn, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from syncd.errors import ConfigError, ContractChanged, OutcomeUnknown, Refused, TokenRejected
-from syncd.records import Client, Project, R, Reject
+from syncd.records import Client, Project, Reject, Workspace
 from syncd.toggl.collector import Gone
 from syncd.toggl.dialect import Answer, Inquiry, Request, raw_rows
 from syncd.toggl.rows import RowReader, repair
 
 Active = Literal["true", "false", "both"]
+Row = TypeVar("Row", Client, Project, Workspace)
 
 MESSAGE_CHARS = 300
 """What is shown of a server's own words."""
@@ -165,14 +166,14 @@ def ask(request: Request) -> Generator[Sequence[Request], Sequence[Answer], Answ
     )
 
 
-def rows_of(answer: Answer, reader: "RowReader[Any, R | Gone]") -> list[R]:
+def rows_of(answer: Answer, reader: "RowReader[Any, Row | Gone]") -> list[Row]:
     """The records of a list, by id, without those that the list itself calls deleted.
 
     Raises:
         ContractChanged: one of them cannot be read, or the list cannot.
     """
     body, repaired = repair(answer.body)
-    found: dict[int, R] = {}
+    found: dict[int, Row] = {}
     for raw in raw_rows(answer, body):
         row = _whole(answer, reader.read(raw, repaired=repaired))
         if not isinstance(row, Gone):
@@ -180,7 +181,7 @@ def rows_of(answer: Answer, reader: "RowReader[Any, R | Gone]") -> list[R]:
     return [found[id_] for id_ in sorted(found)]
 
 
-def row_of(answer: Answer, reader: "RowReader[Any, R | Gone]", envelope: str | None = None) -> R:
+def row_of(answer: Answer, reader: "RowReader[Any, Row | Gone]", envelope: str | None = None) -> Row:
     """The one record of an answer, inside `envelope` if there is one.
 
     Raises:
@@ -205,7 +206,7 @@ def unreadable(answer: Answer, why: str) -> NoReturn:
     raise error(text, http_status=answer.http_status)
 
 
-def _whole(answer: Answer, row: R | Gone | Reject) -> R | Gone:
+def _whole(answer: Answer, row: Row | Gone | Reject) -> Row | Gone:
     if isinstance(row, Reject):
         unreadable(answer, f"{row.reason}: {printable(row.detail)}")
     return row

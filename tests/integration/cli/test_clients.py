@@ -27,7 +27,7 @@ METHODS = {"create": "POST", "update": "PUT", "delete": "DELETE"}
 EACH_WRITE = pytest.mark.parametrize("write", WRITES, ids=lambda write: write[0])
 
 
-@pytest.fixture(params=["v8"])
+@pytest.fixture(params=["v8", "v9"])
 def api(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -328,13 +328,35 @@ async def test_before_the_first_pull_the_mirror_waits(speaking: Syncd, mirror: M
     assert {first.answer["id"], outcome.answer["id"]} < (await names(mirror)).keys()
 
 
-async def test_archiving_needs_v9(speaking: Syncd, api: str, toggl: Emulator) -> None:
-    """v8 has no such thing."""
+async def test_archiving_takes_the_projects_along(
+    mirrored: Syncd, api: str, world: World, mirror: Mirror, toggl: Emulator
+) -> None:
+    """v9: at Toggl and in the mirror; restoring brings back those that are named. v8 knows no such thing."""
     if api == "v8":
         for verb in ("archive", "restore"):
-            line = failed(await speaking("clients", verb, str(BIG)), 2)
+            line = failed(await mirrored("clients", verb, str(BIG)), 2)
             assert line == 'v8 knows no archived clients; they need [toggl] api = "v9"'
         assert writes(toggl) == []
+        return
+    row = well(await mirrored("clients", "archive", str(BIG), "--json"))
+    assert (row["archived"], row["archived_projects"]) == (True, [909, 32143])
+    assert await states(mirror) == {BIG: True, SMALL: False, 909: False, 32143: False}
+    row = well(await mirrored("clients", "restore", str(BIG), "--project", "909", "--json"))
+    assert row["archived"] is False
+    assert world.projects[909].active
+    assert await states(mirror) == {BIG: False, SMALL: False, 909: True, 32143: False}
+    well(await mirrored("clients", "restore", str(BIG), "--all-projects", "--json"))
+    assert await states(mirror) == {BIG: False, SMALL: False, 909: True, 32143: True}
+    marks = await mirror.marks()
+    assert (await mirrored("once")).exit_code == 0
+    assert await mirror.marks() == marks
+
+
+async def states(mirror: Mirror) -> dict[int, bool]:
+    """Whether a client is archived; whether a project is active."""
+    return dict(
+        await mirror.rows("SELECT id, archived FROM toggl.clients UNION ALL SELECT id, active FROM toggl.projects")
+    )
 
 
 # on a terminal -------------------------------------------------------------------------------------------------------

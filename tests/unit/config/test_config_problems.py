@@ -63,9 +63,7 @@ DURATION = 'must be a duration in quotes, like "90s", "5m", "1h30m" or "2d"'
         ("[toggl]\nprojects = 'canary'", "[toggl] projects: must be one of 'auto', 'workspace' or 'client'"),
         ("[log]\nformat = 'xml'", "[log] format: must be one of 'json', 'console' or 'auto'"),
         ("[log]\nlevel = 'trace'", "[log] level: must be one of 'debug', 'info', 'warning' or 'error'"),
-        ("[toggl]\napi = 'v9'",
-         '[toggl] api: "v9" is not in this version, which speaks v8 only; write "v8"'),
-        ("[toggl]\napi = 'v7'", "[toggl] api: must be one of 'v8'"),
+        ("[toggl]\napi = 'v7'", "[toggl] api: must be one of 'v8' or 'v9'"),
         ("[service]\ndispatcher = 'pgqueuer'",
          '[service] dispatcher: "pgqueuer" is not in this version; write "local"'),
         # addresses
