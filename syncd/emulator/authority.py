@@ -65,7 +65,7 @@ def _is_ours(pem: bytes) -> bool:
         certificates = x509.load_pem_x509_certificates(pem)
     except ValueError:
         return False
-    names = [
-        name.value for row in certificates for name in row.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    ]
-    return names == [ORGANISATION] and len(certificates) == 1
+    if len(certificates) != 1:
+        return False
+    names = certificates[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return [name.value for name in names] == [ORGANISATION]

@@ -108,12 +108,6 @@ class Meter:
         self._windows: dict[Bucket, _Window] = {}
         self._levels: dict[str, _Level] = {}
 
-    def forget(self) -> None:
-        """Nobody has asked for anything yet."""
-        self.ledger.clear()
-        self._windows.clear()
-        self._levels.clear()
-
     def take(self, at: datetime, token: str, bucket: Bucket | None) -> Over:
         """Count a request of a token for a bucket (None: for none), and tell which limit it is beyond, if any. What
         the rate limit turns away uses up no quota."""

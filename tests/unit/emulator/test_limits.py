@@ -33,11 +33,8 @@ def test_hour_begins_with_the_first_request_and_ends_60_minutes_later() -> None:
 
 
 def test_a_clock_put_back_begins_anew() -> None:
-    """So does a meter that has forgotten."""
     meter = Meter(Limits(organization_per_hour=1, per_second=1.0, burst=1))
     assert [meter.take(after(s), "t", BUCKET) for s in (0, 10, -86_400)] == ["", "quota", ""]
-    meter.forget()
-    assert (meter.take(after(-86_400), "t", BUCKET), len(meter.ledger)) == ("", 1)
 
 
 def test_refused_requests_may_leave_the_count_alone() -> None:
