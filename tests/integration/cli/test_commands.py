@@ -186,6 +186,24 @@ async def test_emulate_writes_its_certificate_over_nothing(syncd: Syncd, tmp_pat
     assert outcome.exit_code == 2
 
 
+async def test_emulate_one_version_within_limits(syncd: Syncd) -> None:
+    """v9 alone, on the free plan and with a rate limit: what it says in its headers."""
+    arguments = ("--api", "v9", "--plan", "free", "--rate", "0.001", "--json")
+    async with syncd.running("emulate", *arguments, tells_secrets=True) as emulate:
+        facts = json.loads(await emulate.line())
+        assert facts["api"] == ["v9"]
+        headers = {"Authorization": aiohttp.encode_basic_auth(facts["tokens"][0]["token"], "api_token")}
+        statuses = []
+        async with aiohttp.ClientSession(facts["url"], headers=headers) as http:
+            for path in ("/api/v9/me/clients",) * 6:
+                async with http.get(path) as answer:
+                    statuses.append((answer.status, answer.headers.get("X-Toggl-Quota-Remaining")))
+            async with http.get("/api/v8/clients") as answer:
+                assert answer.status == 410
+        assert statuses == [(200, str(29 - n)) for n in range(5)] + [(429, None)]
+        await emulate.stop(signal.SIGTERM)
+
+
 async def test_port_that_is_taken(syncd: Syncd, toggl: Emulator) -> None:
     port = toggl.url.rpartition(":")[2]
     outcome = await syncd("emulate", "--port", port)

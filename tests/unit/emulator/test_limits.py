@@ -1,6 +1,7 @@
 """Quotas by the hour, the leaky bucket, and how both look through the API."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -182,3 +183,20 @@ def test_a_kept_page_is_stamped_anew_and_packed_once(world: World) -> None:
     assert [(a.headers or {})[REMAINING] for a in (first, second)] == ["29", "28"]
     assert first.body is second.body
     assert first.packed() is second.packed()
+
+
+@pytest.mark.parametrize(("every_s", "beyond"), [(120, 0), (60, 24 * 30)])
+def test_a_day_in_virtual_time_can_be_audited(world: World, clock: Any, every_s: int, beyond: int) -> None:
+    """On the free plan one request in two minutes is never too much; one a minute is, for the latter half of each
+    hour. Each bucket's requests within the plan are counted again out of the ledger."""
+    call = Caller(world, plan("free", per_second=1.0))
+    for _ in range(86_400 // every_s):
+        for who in ("ann", "bob"):
+            call(who, "v9/workspaces/1/projects")
+        clock.forward(every_s)
+    ledger = list(call.meter.ledger)
+    for who in ("ann", "bob"):
+        mine = [entry for entry in ledger if entry.token == who]
+        assert (len(mine), sum(entry.over == "quota" for entry in mine)) == (86_400 // every_s, beyond)
+        hours = Counter((entry.at - mine[0].at) // timedelta(hours=1) for entry in mine if not entry.over)
+        assert set(hours.values()) == {30}
