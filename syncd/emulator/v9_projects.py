@@ -50,8 +50,8 @@ class Projects:
         if sent.since is not None:
             source.check_since(sent.since)
             return Answer(200, render())
-        everything, rates = rights.sees_all(ask.user, workspace), rights.sees_rates(ask.user, workspace)
-        key = ("projects", workspace.id, everything, rates, ask.query)
+        # Whether one sees rates follows from this and from the workspace.
+        key = ("projects", workspace.id, rights.sees_all(ask.user, workspace), ask.query)
         return source.pages.get(key, source.stamp_of(workspace), render)
 
     def create(self, ask: Ask) -> Answer:

@@ -177,6 +177,16 @@ def test_errors_carry_the_headers_too(world: World) -> None:
     assert len(call.meter.ledger) == 1
 
 
+def test_workspaces_out_of_sight_use_the_users_own_quota(world: World) -> None:
+    """Neither the organization's, nor does it matter whether there is such a workspace."""
+    call = Caller(world, plan("free"))
+    for left, path in enumerate(("v9/workspaces/2/clients", "v9/workspaces/99", "v9/workspaces/x/projects")):
+        answer = call("bob", path)
+        assert answer.status in {403, 404}
+        assert (answer.headers or {})[REMAINING] == str(29 - left)
+    assert call.left("bob", "v9/me") == 26
+
+
 def test_a_kept_page_is_stamped_anew_and_packed_once(world: World) -> None:
     call = Caller(world, plan("free"))
     first, second = (call("ann", "v9/workspaces/1/clients") for _ in range(2))

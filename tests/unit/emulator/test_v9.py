@@ -212,9 +212,10 @@ def test_update_changes_what_was_sent_and_null_takes_the_client_away(call: Calle
 def test_status_follows_the_day_without_a_write(call: Caller, clock: Any) -> None:
     dates = {"name": "x", "active": True, "start_date": "2030-01-02", "end_date": "2030-01-02"}
     made = call.ok("ann", "POST", "v9/workspaces/1/projects", dates)
-    path, seen = "v9/workspaces/1/projects?name=x", []
+    seen = []
     for _ in range(3):
-        (row,) = call.ok("ann", "GET", path)
+        (row,) = call.ok("ann", "GET", "v9/workspaces/1/projects?name=x")
+        assert row in call.ok("ann", "GET", "v9/me/projects")
         seen.append((row["status"], row["at"] == made["at"]))
         clock.forward(86_400)
     assert seen == [("upcoming", True), ("active", True), ("ended", True)]
@@ -383,3 +384,30 @@ def test_lists_are_rendered_once_until_something_in_them_changes(call: Caller) -
     assert all(kept[path] is call("ann", "GET", f"v9/{path}") for path in paths)
     call.world.track(1, 1)
     assert not any(kept[path] is call("ann", "GET", f"v9/{path}") for path in paths)
+
+
+def test_each_list_is_kept_apart_from_its_neighbours(call: Caller) -> None:
+    """One after the other, in one world: no page is served in place of another. Carl is a member where Ann is an
+    admin, and as much has happened to him."""
+    call.world.add_user("carl", "c" * 32)
+    call.world.share("carl", 1)
+    call.world.share("carl", 2)
+    expected = {
+        ("ann", "workspaces/1/projects"): [1, 2, 3, 5],
+        ("bob", "workspaces/1/projects"): [1, 2, 5],
+        ("ann", "workspaces/1/projects?page=2"): [],
+        ("ann", "workspaces/2/projects"): [],
+        ("ann", "workspaces/1/clients"): [1],
+        ("ann", "workspaces/1/clients?status=both"): [1, 6],
+        ("ann", "workspaces/1/clients?name=x"): [],
+        ("ann", "workspaces/2/clients"): [4],
+        ("ann", "me/clients"): [1, 4, 6],
+        ("bob", "me/clients"): [1, 6],
+        ("ann", "me/projects"): [1, 3, 5],
+        ("ann", "me/projects?include_archived=true"): [1, 2, 3, 5],
+        ("carl", "me/projects"): [1, 5],
+        ("ann", "me/workspaces"): [1, 2],
+        ("bob", "workspaces"): [1],
+    }
+    for _ in range(2):
+        assert {key: call.ids(key[0], f"v9/{key[1]}") for key in expected} == expected

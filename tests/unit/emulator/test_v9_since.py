@@ -51,9 +51,12 @@ def test_deleted_rows_are_told_once_deleted_and_only_with_since(call: Caller, cl
     call.world.delete_client(1)
     call.world.delete_project(2)
     clock.forward(10)
-    assert changed(call, "ann", "me/clients", before) == [(1, True)]
+    for since in (before, before + 10):  # the second of the deletion belongs to it
+        assert changed(call, "ann", "me/clients", since) == [(1, True)]
+        for path in (*LISTS, "me/projects"):
+            assert changed(call, "bob", path, since) == [(2, True)]
+    assert changed(call, "ann", "me/clients", before + 11) == []
     for path in (*LISTS, "me/projects"):
-        assert changed(call, "bob", path, before) == [(2, True)]
         assert changed(call, "ann", path, before + 11) == []
         assert 2 not in call.ids("ann", f"v9/{path}")
     assert call.ids("ann", "v9/me/clients") == [2]
@@ -122,4 +125,7 @@ def test_a_row_that_comes_back_is_not_told_as_deleted(call: Caller, clock: Any) 
     since = unix(clock.at)
     call.world.delete_project(1)
     call.world.create_project(1, "back", 1, project_id=1)
+    call.world.delete_client(2)
+    call.world.create_client(1, "back", client_id=2)
+    assert changed(call, "ann", "me/clients", since) == [(2, False)]
     assert changed(call, "ann", "workspaces/1/projects", since) == [(1, False)]
