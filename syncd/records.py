@@ -151,10 +151,16 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Sighting(msgspec.Struct, frozen=True):
-    """Everything that one pull saw through one token."""
+    """Everything that one pull saw through one token. `left`: workspaces that it sees, and left to another token."""
 
     workspaces: Sequence[WorkspaceSnapshot]
     rejects: Sequence[Reject]
+    left: Sequence[int] = ()
+
+    @property
+    def visible(self) -> list[int]:
+        """Ids of the workspaces that the token sees."""
+        return [*(snapshot.workspace.id for snapshot in self.workspaces), *self.left]
 
     def ids(self) -> dict[Resource, frozenset[int]]:
         """Ids of all records, whatever their workspace."""

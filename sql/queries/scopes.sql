@@ -24,7 +24,8 @@ SELECT is_admin, strategy, ids, absent, regressions, held_hash, seen_at, cursor 
 WHERE token = $1 AND workspace_id = $2 AND resource = $3;
 
 -- name: read_viewers
--- The other tokens that see resource $3 of workspace $2 and can be trusted to: not removed, not rejected, access kept.
+-- The other tokens that see resource $3 of workspace $2 and can be trusted to: not removed, not rejected, access kept,
+-- and not standing by.
 -- `seen_at`: when its last look at all of it began; an unchanged pull is such a look too, unless it asked for changes
 -- of projects only.
 SELECT s.token, s.is_admin, t.rank, s.ids, s.absent,
@@ -33,7 +34,7 @@ SELECT s.token, s.is_admin, t.rank, s.ids, s.absent,
             ELSE s.complete_at END AS seen_at
 FROM syncd.scopes s JOIN syncd.tokens t ON t.name = s.token
 WHERE s.workspace_id = $2 AND s.resource = $3 AND s.token <> $1
-  AND t.enabled AND t.status <> 'rejected' AND s.lost_at IS NULL;
+  AND t.enabled AND t.status <> 'rejected' AND s.lost_at IS NULL AND s.standby_at IS NULL;
 
 -- name: write_scope
 -- $1 token, $2 workspace, $3 resource, $4 is_admin, $5 strategy, $6 ids, $7 absent, $8 regressions, $9 incomplete,
@@ -55,7 +56,7 @@ SET is_admin = $4, strategy = $5, ids = CASE WHEN s.ids = $6 THEN s.ids ELSE $6 
     incomplete = CASE WHEN $18 AND cardinality($9) = 0 THEN s.incomplete ELSE $9 END, held_ids = $10, held_hash = $11, held_reason = $12, held_live = $13,
     held_since = CASE WHEN $11 = s.held_hash THEN s.held_since WHEN $11 IS NOT NULL THEN $14 END,
     seen_at = $14, complete_at = CASE WHEN cardinality($9) = 0 AND NOT $18 THEN $14 ELSE s.complete_at END,
-    lost_at = NULL, pull_id = $15, cursor = $16, cursor_no = $17;
+    lost_at = NULL, standby_at = NULL, pull_id = $15, cursor = $16, cursor_no = $17;
 
 -- name: known_clients
 -- Of the clients that token $1 saw last in workspace $2: whether they were archived, NULL where nobody said.

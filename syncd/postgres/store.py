@@ -48,6 +48,22 @@ class Store:
         cursors = msgspec.convert(row["cursors"] or {}, dict[int, Cursor], str_keys=True, strict=False)
         return Begun(**{**dict(row), "token": token, "strategies": strategies, "cursors": cursors})
 
+    async def share(self, begun: Begun) -> frozenset[int]:
+        """Workspaces that the token leaves to another one, which pulls them for all that share them.
+
+        Where it takes over from one that does not come any more, what that one saw is set aside.
+        """
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(queries()["share_workspaces"], begun.token)
+        return frozenset(row["workspace_id"] for row in rows)
+
+    async def stand_by(self, begun: Begun, workspace_ids: Sequence[int]) -> int:
+        """Freeze what the token saw in workspaces that it leaves to another; how many rows that is."""
+        async with self._database.connection() as connection, connection.transaction():
+            if not await connection.fetchval(queries()["hold_fence"], begun.token, begun.pull_id):
+                raise FencedOut(f"a later pull of token {begun.token} took over")
+            return int(await connection.fetchval(queries()["stand_by"], begun.token, workspace_ids))
+
     async def known_clients(self, begun: Begun, workspace_id: int) -> dict[int, bool | None]:
         """Clients that the token saw last in a workspace -> whether they were archived."""
         async with self._database.connection() as connection:

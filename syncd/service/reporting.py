@@ -157,6 +157,7 @@ def pull_fields(report: PullReport, clock: Clock) -> dict[str, Any]:
         "syncd.staleness_seconds": None if staleness is None else round(max(0.0, staleness), 3),
         "syncd.next_run_at": report.next_due_at,
         "syncd.rows": report.row_count,
+        "syncd.standing_by": len(report.left),
     }
     if report.full:
         fields["syncd.written"] = report.clients.written + report.projects.written

@@ -134,9 +134,8 @@ class Puller:
 
     async def _walk(self, subject: Subject, begun: Begun, report: PullReport, *, full: bool) -> None:
         conversation = self._talk(subject, report)
-        plan = ListingPlan(self.rules.projects, subject.workspaces)
-        if not full:
-            plan = msgspec.structs.replace(plan, remembered=begun.strategies, cursors=begun.cursors)
+        plan = await self._plan(subject, begun, report, full=full)
+        report.left = sorted(plan.left)
         fetched = await conversation.converse(self.dialect.listing(plan))
         reach("after_fetch")
         seen = fetched.digest
@@ -149,6 +148,16 @@ class Puller:
         del fetched  # the bodies are the largest thing a pull holds
         rejects = await self._apply_all(begun, sighting, report, conversation)
         await self._finish_changed(begun, report, sighting, rejects, seen)
+
+    async def _plan(self, subject: Subject, begun: Begun, report: PullReport, *, full: bool) -> ListingPlan:
+        """What to ask for."""
+        plan = ListingPlan(self.rules.projects, subject.workspaces)
+        if full:
+            return plan
+        if self.dialect.is_metered:
+            with database_time(report, self.clock):
+                plan = msgspec.structs.replace(plan, left=await self.store.share(begun))
+        return msgspec.structs.replace(plan, remembered=begun.strategies, cursors=begun.cursors)
 
     def _talk(self, subject: Subject, report: PullReport) -> Conversation:
         conversation = self.toggl.conversation(
@@ -174,7 +183,7 @@ class Puller:
         self, begun: Begun, sighting: Sighting, report: PullReport, conversation: Conversation
     ) -> list[Reject]:
         """Apply every workspace; what was put aside, by the dialect or by the database."""
-        visible = [snapshot.workspace.id for snapshot in sighting.workspaces]
+        visible = sighting.visible
         before = begun.workspace_ids
         if before is not None:
             report.gained = sorted(set(visible) - set(before))
@@ -184,6 +193,9 @@ class Puller:
             snapshots = [doubt_all(snapshot, "workspaces_changed") for snapshot in snapshots]
         applier = self._applier(begun, report, conversation, sighting)
         report.row_count = 0
+        if sighting.left:
+            with database_time(report, self.clock):
+                report.row_count += await self.store.stand_by(begun, sighting.left)
         rejects = list(sighting.rejects)
         for snapshot in snapshots:
             deepened, unread = await self._deepened(snapshot, begun, conversation)
@@ -231,7 +243,6 @@ class Puller:
         written = report.clients.written + report.projects.written
         report.reason = ", ".join(sorted(reasons | ({"rejects"} if rejects else set())))
         report.result = "partial" if report.reason else "changed" if written else "unchanged"
-        visible = [snapshot.workspace.id for snapshot in sighting.workspaces]
         trusted = seen if report.is_settled and not rejects else None
         traffic = report.traffic
         with database_time(report, self.clock):
@@ -247,7 +258,7 @@ class Puller:
                 traffic.quota_remaining,
                 trusted,
                 report.row_count,
-                visible,
+                sighting.visible,
                 is_whole=report.is_whole,
             )
         self._succeed(begun, report, due)

@@ -74,7 +74,7 @@ class PullReport:
     `is_whole`: everything was listed; `full`: and compared. `row_count`: rows that the token sees. `reason`: why the
     result is not better, '' if it could not be. `quarantined`,
     `released`: (resource, key[, reason]) of records that were not in quarantine before, or no longer are.
-    `gained`, `lost`: workspaces that the token sees since now, or no longer.
+    `gained`, `lost`: workspaces that the token sees since now, or no longer; `left`: those that another token looks at.
     """
 
     token: str
@@ -99,6 +99,7 @@ class PullReport:
     released: list[tuple[str, str]] = field(default_factory=list)
     gained: list[int] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
     is_settled: bool = True
     error: SyncdError | None = None
 

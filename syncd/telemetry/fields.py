@@ -128,6 +128,7 @@ PULL = (
     Field("syncd.next_run_at", "instant", "when the token is due again"),
     Field("syncd.workspaces", "integer", "workspaces seen"),
     Field("syncd.rows", "integer", "live rows that the token sees"),
+    Field("syncd.standing_by", "integer", "workspaces that another token looks at for this one"),
     Field("syncd.written", "integer", "rows written, of all kinds"),
     *(
         Field(f"syncd.{resource}.{count}", "integer", f"{resource}s: {meaning}")

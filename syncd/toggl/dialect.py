@@ -90,7 +90,7 @@ class Dialect(NamedTuple):
     """One API version: what to ask, and how to read what came.
 
     `single` asks for one object by its id; `shows` tells whether the answer has it, alive. `walk` lists all projects of
-    one workspace.
+    one workspace. `is_metered`: requests are counted against a quota, so that one token had better ask for all.
     """
 
     listing: "Callable[[ListingPlan], Inquiry[Fetched]]"
@@ -99,19 +99,22 @@ class Dialect(NamedTuple):
     shows: "Callable[[Answer, int], bool]"
     price: "Callable[[ListingPlan], Inquiry[Cost]]"
     walk: "Callable[[Workspace], Inquiry[Walked]]"
+    is_metered: bool
 
 
 class ListingPlan(msgspec.Struct, frozen=True):
     """How to list: `projects` as configured; `only`: workspaces to mirror, empty = all that the token sees.
 
     `remembered`: workspaces whose listing of projects the server refused earlier, so that `auto` need not ask again.
-    `cursors`: workspaces of whose projects the changes will do, if the rights are the same.
+    `cursors`: workspaces of whose projects the changes will do, if the rights are the same. `left`: workspaces that are
+    left to another token.
     """
 
     projects: str = "auto"
     only: frozenset[int] = frozenset()
     remembered: Mapping[int, Strategy] = msgspec.field(default_factory=dict)
     cursors: Mapping[int, Cursor] = msgspec.field(default_factory=dict)
+    left: frozenset[int] = frozenset()
 
     def wants(self, workspace_id: int) -> bool:
         return not self.only or workspace_id in self.only

@@ -319,4 +319,4 @@ def shows(answer: Answer, id_: int) -> bool:
     return found.id == id_ and found.server_deleted_at is None
 
 
-DIALECT = Dialect(listing, decode, single, shows, price, walk)
+DIALECT = Dialect(listing, decode, single, shows, price, walk, is_metered=False)

@@ -50,7 +50,8 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV9]:
     (answer,) = yield (WORKSPACES,)
     digest.add(answer)
     workspaces, rejects = _workspaces(answer)
-    wanted = [workspace for workspace in workspaces if plan.wants(workspace.id)]
+    welcome = [workspace for workspace in workspaces if plan.wants(workspace.id)]
+    wanted = [workspace for workspace in welcome if workspace.id not in plan.left]
     clients = Collector(v9_rows.client_rows)
     walks = [ProjectWalk(workspace, plan.cursors.get(workspace.id), digest) for workspace in wanted]
     answers = yield [workspace_clients(workspace) for workspace in wanted]
@@ -63,7 +64,8 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV9]:
     ]
     rejects += [*clients.rejects, *(reject for walk in walks for reject in walk.projects.rejects)]
     is_whole = not any(walk.is_delta for walk in walks)
-    return FetchedV9(digest.value(), is_whole, Sighting(snapshots, rejects))
+    left = [workspace.id for workspace in welcome if workspace.id in plan.left]
+    return FetchedV9(digest.value(), is_whole, Sighting(snapshots, rejects, left))
 
 
 def decode(fetched: FetchedV9) -> Sighting:
@@ -151,4 +153,4 @@ def _sizes(answer: Answer) -> list[_Size]:
     return found
 
 
-DIALECT = Dialect(listing, decode, single, shows, price, walk)
+DIALECT = Dialect(listing, decode, single, shows, price, walk, is_metered=True)

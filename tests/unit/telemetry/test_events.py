@@ -41,6 +41,7 @@ PULL_FIELDS = {
     "syncd.next_run_at",
     "syncd.workspaces",
     "syncd.rows",
+    "syncd.standing_by",
     "syncd.written",
     "error.type",
     "error.message",
