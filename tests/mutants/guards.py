@@ -6,6 +6,7 @@ SYNC = "tests/unit/sync tests/property/sync tests/integration/sync"
 DELETES = "tests/unit/sync/test_deletes.py tests/unit/sync/test_visibility.py tests/integration/sync/test_deletes.py"
 OWNERS = "tests/unit/sync/test_planning.py tests/integration/sync/test_owners.py"
 STORE = " ".join(f"tests/integration/sync/test_{name}.py" for name in ("store", "owners", "unfinished"))
+WRITES = "tests/integration/sync/test_written.py"
 CLIENT = "tests/integration/toggl tests/unit/toggl"
 DECODE = "tests/unit/toggl"
 SIM = "tests/sim/test_sim.py::test_no_invariant_breaks"
@@ -162,6 +163,17 @@ MUTANTS = [
            "if self._gzip is not None and (not self._gzip.eof or self._gzip.unused_data):", "if False:", CLIENT),
     Mutant("requests are paced", "syncd/toggl/pacing.py",
            "        self._free_at = slot + self.interval_s\n", "        self._free_at = slot\n", CLIENT),
+    # -- writes
+    Mutant("the library does not repeat a write", "syncd/toggl/client.py",
+           "middlewares=(_only_once,) if request.is_write else (),", "middlewares=(),", CLIENT),
+    Mutant("a write without an answer is not tried again", "syncd/toggl/client.py",
+           " and not (is_write and error.is_sent)", "", CLIENT),
+    Mutant("a write fences out what was listed before it", "sql/queries/tokens.sql",
+           "SET pull_id = nextval('syncd.pull_ids'), running_until", "SET running_until", WRITES),
+    Mutant("a write leaves a better token's row to it", "syncd/sync/written.py",
+           "if id_ not in elsewhere]", "]", WRITES),
+    Mutant("a write is remembered as seen", "sql/queries/scopes.sql",
+           "SET ids = CASE WHEN ids = $4 THEN ids ELSE $4 END, absent = $5,", "SET absent = $5,", WRITES),
     # -- the transaction
     Mutant("the fence is compared where rows are written", "syncd/postgres/store.py",
            'if not await connection.fetchval(queries()["hold_fence"], begun.token, begun.pull_id):\n'
@@ -169,7 +181,7 @@ MUTANTS = [
            "                yield",
            "yield", STORE),
     Mutant("the fence is raised", "sql/queries/tokens.sql",
-           "SET pull_id = nextval('syncd.pull_ids')", "SET pull_id = 1", STORE),
+           "SET pull_id = nextval('syncd.pull_ids'), last_attempt_at", "SET pull_id = 1, last_attempt_at", STORE),
     Mutant("one writer per workspace", "sql/queries/scopes.sql",
            "SELECT pg_advisory_xact_lock(hashtextextended('syncd.workspace ' || $1::bigint::text, 0));",
            "SELECT $1::bigint;", STORE),
@@ -197,8 +209,8 @@ MUTANTS = [
     Mutant("nothing changed, nothing done", "syncd/sync/pull.py",
            "        if seen == begun.digest and not full:\n", "        if False:\n", SYNC),
     Mutant("a digest of before is not trusted after an unfinished pull", "sql/queries/scopes.sql",
-           "UPDATE syncd.tokens SET digest = NULL WHERE name = $1 AND digest IS NOT NULL",
-           "UPDATE syncd.tokens SET digest = digest WHERE name = $1 AND false", STORE),
+           "UPDATE syncd.tokens SET digest = NULL WHERE name = $1 AND digest IS NOT NULL\n)\nINSERT",
+           "UPDATE syncd.tokens SET digest = digest WHERE name = $1 AND false\n)\nINSERT", STORE),
     Mutant("the digest comes after the rows", "syncd/sync/pull.py",
            "        rejects = await self._apply_all(",
            "        await self.store.finish_changed(begun, 0, None, seen, 0, [], is_whole=True)\n"
