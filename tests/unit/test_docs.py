@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TESTS = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "tests").rglob("test_*.py")))
-DOCUMENTS = ["README.md", "docs/emulator.md", "docs/guarantees.md"]
+DOCUMENTS = ["README.md", "docs/emulator.md", "docs/guarantees.md", "docs/writing.md"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
