@@ -200,7 +200,9 @@ class Emulator:
             body = await _body(request)
         except web.HTTPRequestEntityTooLarge:
             return visit.dialect.refuse(413, "Request is too large")
-        return self.api.perform(visit, query, request.content_type, body)
+        # Published v8 libraries name no type at all, and were served.
+        kind = request.content_type if "Content-Type" in request.headers else "application/json"
+        return self.api.perform(visit, query, kind, body)
 
     def _response(self, request: web.BaseRequest, answer: Answer) -> web.Response:
         headers = {

@@ -98,8 +98,12 @@ class Query:
 
 @lru_cache(maxsize=1024)
 def projects(query: str) -> ProjectQuery:
-    """The query of a project list."""
+    """The query of a project list. The last few parameters of the documented ones change nothing, but are checked."""
     sent = Query(query)
+    for name in ("sort_pinned", "only_me", "only_editable"):
+        sent.flag(name)
+    for name in ("user_ids", "group_ids"):
+        sent.numbers(name)
     return ProjectQuery(
         active=sent.choice("active", _ACTIVE, "both"),
         since=sent.number("since"),
@@ -133,15 +137,16 @@ def whole(text: str) -> int | None:
 
 
 class ClientFields(Struct):
-    """The body of POST and PUT on clients."""
+    """The body of POST and PUT on clients. Checked only: external_reference."""
 
     name: str | UnsetType = UNSET
     notes: str | UnsetType = UNSET
+    external_reference: str | UnsetType = UNSET
     wid: Id | UnsetType = UNSET
 
 
 class ProjectFields(Struct):
-    """The body of POST and PUT on projects. Not taken: is_shared, rate_change_mode, and what is unknown."""
+    """The body of POST and PUT on projects. Checked only: is_shared, rate_change_mode."""
 
     name: str | UnsetType = UNSET
     active: bool | UnsetType = UNSET
@@ -150,12 +155,14 @@ class ProjectFields(Struct):
     client_name: str | UnsetType = UNSET
     color: str | UnsetType = UNSET
     is_private: bool | UnsetType = UNSET
+    is_shared: bool | UnsetType = UNSET
     start_date: str | UnsetType = UNSET
     end_date: str | UnsetType = UNSET
     billable: bool | UnsetType = UNSET
     auto_estimates: bool | UnsetType = UNSET
     estimated_hours: Hours | UnsetType = UNSET
     rate: Amount | UnsetType = UNSET
+    rate_change_mode: Literal["start-today", "override-current", "override-all"] | UnsetType = UNSET
     currency: str | UnsetType = UNSET
     fixed_fee: Amount | UnsetType = UNSET
     recurring: bool | UnsetType = UNSET
@@ -179,9 +186,12 @@ PAID = (
 
 
 def body(raw: bytes, kind: type[T]) -> T:
-    """A body of that kind."""
+    """A body of that kind. Published libraries send null for what they leave out; only a client is taken away by it."""
     try:
-        return msgspec.json.decode(raw, type=kind)
+        sent = msgspec.json.decode(raw)
+        if isinstance(sent, dict):
+            sent = {name: value for name, value in sent.items() if value is not None or name in _CLEARED_BY_NULL}
+        return msgspec.convert(sent, kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest(str(error)) from None
 
@@ -222,6 +232,7 @@ def _currency(text: str) -> str | None:
     return text.upper() or None
 
 
+_CLEARED_BY_NULL = {"client_id", "cid"}
 _ACTIVE: dict[str, Active] = {"true": "true", "false": "false", "both": "both"}
 _STATUS: dict[str, Status] = {"active": "active", "archived": "archived", "both": "both"}
 _AS_THEY_ARE = (

@@ -224,7 +224,7 @@ def me(user: User, related: dict[str, bytes] | None = None) -> Struct:
     answer = _User(
         id=user.id,
         api_token=user.token,
-        email=f"{user.name}@example.invalid",
+        email=f"{user.name}@example.com",
         fullname=user.name,
         toggl_accounts_id=_made_up(str(user.id), 11),
         default_workspace_id=min(user.access, default=None),

@@ -180,6 +180,13 @@ async def test_each_error_is_an_array_of_sentences(
     assert world.clients == before
 
 
+async def test_body_that_names_no_type_counts_as_json(call: Any) -> None:
+    """Published libraries for v8 send theirs so."""
+    body = b'{"client":{"name":"x","wid":777}}'
+    got = await call("POST", "/clients", data=body, skip_auto_headers=["Content-Type"])
+    assert (got.status, got.json["data"]["name"]) == (200, "x")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [

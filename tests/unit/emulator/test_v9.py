@@ -201,6 +201,13 @@ def test_created_without_active_a_project_is_archived(call: Caller) -> None:
     assert call.ok("ann", "POST", "v9/workspaces/1/projects", {"name": "y", "client_name": "Acme"})["client_id"] == 1
 
 
+def test_null_counts_as_left_out(call: Caller) -> None:
+    sent = {"name": "x", "active": True, "billable": None, "rate": None, "color": None, "client_id": None}
+    made = call.ok("ann", "POST", "v9/workspaces/1/projects", sent)
+    changed = call.ok("ann", "PUT", f"v9/workspaces/1/projects/{made['id']}", {"name": None, "active": False})
+    assert (made["color"], changed["name"], changed["active"]) == ("#0b83d9", "x", False)
+
+
 def test_update_changes_what_was_sent_and_null_takes_the_client_away(call: Caller, clock: Any) -> None:
     before = call.ok("ann", "GET", "v9/workspaces/1/projects/1")
     clock.forward(1)
