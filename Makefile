@@ -12,7 +12,12 @@ SEED   ?= 1
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deep sim mutants chaos-kills lint lock clean
+.PHONY: help run test test-deep sim mutants chaos-kills contract compare lint lock clean
+
+# Every set of requirements/contract and requirements/compare has an environment of its own.
+CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
+SETS     := run dev $(patsubst requirements/%.in,%,$(wildcard requirements/*/*.in))
+COMPARE  := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/compare/*.in))
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +41,9 @@ sim: $(VENV)/.dev ## many tokens' pulls in virtual time, by seeded chance (SEEDS
 mutants: $(VENV)/.dev ## take each guard out of a copy of the code, and see a test go red
 	$(PYTHON) -m tests.mutants $(ARGS)
 
+contract: $(VENV)/.dev $(CONTRACT) ## the emulator against its OpenAPI documents, published Toggl libraries against it
+	$(PYTHON) -m tests.contract $(ARGS)
+
 lint: $(VENV)/.dev ## format, style, types, import walls, schemas of the deployment files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -48,9 +56,16 @@ lint: $(VENV)/.dev ## format, style, types, import walls, schemas of the deploym
 lock: ## resolve requirements/*.txt anew, with hashes and without host names
 	$(PY) -m venv --without-pip $(VENV)/lock
 	$(PY) -m pip --python $(VENV)/lock/bin/python install --quiet --disable-pip-version-check uv
-	for set in run dev; do $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	for set in $(SETS); do $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate --no-emit-package syncd --python-version 3.11 \
 	  $(ARGS) requirements/$$set.in --output-file requirements/$$set.txt; done
+
+# Some of these libraries exist as source only; what builds them is not locked.
+$(VENV)/%/.done: requirements/%.txt
+	$(PY) -m venv --clear --without-pip $(@D)
+	$(PY) -m pip --python $(@D)/bin/python install --quiet --disable-pip-version-check --no-input \
+	  --root-user-action ignore --require-hashes -r $<
+	@touch $@
 
 clean: ## remove the environment and every cache; data directories stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
