@@ -17,6 +17,7 @@ from msgspec import structs
 from syncd.clock import Clock
 from syncd.config import Settings
 from syncd.errors import ConfigError, DatabaseError, OutcomeUnknown, RateLimited, SyncdError, TogglError
+from syncd.postgres.data_dir import DataDir
 from syncd.postgres.database import Database
 from syncd.postgres.embedded import default_data_dir
 from syncd.postgres.migrate import pending
@@ -247,8 +248,8 @@ async def open_clients(
 async def _database(settings: Settings, reporter: Reporter, stack: AsyncExitStack) -> tuple[Database | None, str]:
     """The mirror, open until `stack` ends, or why there is none."""
     configured = settings.database
-    data_dir = configured.data_dir or default_data_dir(os.environ)
-    if configured.url is None and not data_dir.exists():
+    embedded = DataDir(configured.data_dir or default_data_dir(os.environ))
+    if configured.url is None and not embedded.data.exists():  # none is made only to look into it
         return None, "there is no mirror yet"
     patience = min(configured.connect_timeout, DATABASE_PATIENCE)
     settings = replace(settings, database=configured.model_copy(update={"connect_timeout": patience}))

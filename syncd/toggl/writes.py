@@ -158,7 +158,7 @@ def ask(request: Request) -> Generator[Sequence[Request], Sequence[Answer], Answ
         return answer
     said = message_of(answer.body, answer.content_type)
     if status == 401:
-        raise TokenRejected(f"{request.path}: HTTP 401; replace the token: the API refuses it", http_status=401)
+        raise TokenRejected(f"{request.path}: HTTP 401", http_status=401)
     if status == 402 and said:
         said += f" ({_SILENT[402]})"
     raise Refused(

@@ -124,7 +124,7 @@ def test_what_the_server_says_is_one_line(body: bytes, content_type: str, said: 
     ("http_status", "body", "error", "said"),
     [
         (400, b'"Name too long"', Refused, "/api/v9/workspaces/777/clients: HTTP 400: Name too long"),
-        (401, b"", TokenRejected, "HTTP 401; replace the token"),
+        (401, b"", TokenRejected, "/api/v9/workspaces/777/clients: HTTP 401"),
         (402, b'"Paid feature"', Refused, "HTTP 402: Paid feature (the plan of the workspace does not include this)"),
         (402, b"", Refused, "HTTP 402: the plan of the workspace does not include this"),
         (403, b"", Refused, "HTTP 403: the token may not do this, or is wrong"),
