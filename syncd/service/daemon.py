@@ -27,6 +27,7 @@ from syncd.service.leader import Leader
 from syncd.service.pages import serve_pages
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime, open_runtime
+from syncd.service.sd_notify import ServiceManager
 from syncd.telemetry import events
 
 TICK_S = 1.0
@@ -36,11 +37,15 @@ HEARTBEAT_S = 60.0
 class Daemon:
     """One process that keeps all tokens fresh until it is told to stop."""
 
-    def __init__(self, settings: Settings, reporter: Reporter, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, reporter: Reporter, clock: Clock, manager: ServiceManager | None = None
+    ) -> None:
+        """`manager`: who is told of our states; None: nobody."""
         self._settings = settings
         self._reporter = reporter
         self._log = reporter.log
         self._clock = clock
+        self._manager = manager or ServiceManager({}, clock)
         self._tick = asyncio.Event()
         self._stop = asyncio.Event()
         self._signal: signal.Signals | None = None
@@ -86,6 +91,7 @@ class Daemon:
         listen, metrics = self._settings.service.listen, self._reporter.metrics
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(serve_pages(listen, lambda: self._registry, metrics))
+            await stack.enter_async_context(self._watched_over())
             opening = asyncio.create_task(self._open(stack))
             stopping = asyncio.create_task(self._stop.wait())
             await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -97,6 +103,26 @@ class Daemon:
             with contextlib.suppress(asyncio.CancelledError):
                 await opening
             return 0
+
+    @asynccontextmanager
+    async def _watched_over(self) -> AsyncIterator[None]:
+        """The service manager knows that we are up, and hears from this event loop for as long as it turns.
+
+        Ready comes before the database does: whoever orders services after us must not fail over it.
+        """
+        self._manager.ready("waiting for the database")
+        showing = asyncio.create_task(self._show_life())
+        try:
+            yield
+        finally:
+            showing.cancel()
+
+    async def _show_life(self) -> None:
+        if self._manager.watchdog_s is None:
+            return
+        while True:
+            self._manager.alive()
+            await asyncio.sleep(self._manager.watchdog_s / 3)
 
     def _log_start(self) -> None:
         settings = self._settings
@@ -122,8 +148,10 @@ class Daemon:
                 "server.address": runtime.database.where,
             },
         )
+        self._manager.status(f"mirroring {len(runtime.subjects)} token(s) into {runtime.database.where}")
 
     def _log_stop(self, in_flight: int) -> None:
+        self._manager.stopping()
         name = self._signal.name if self._signal else None
         self._log.emit(events.STOP_BEGIN, {"syncd.signal": name, "syncd.in_flight": in_flight})
 
