@@ -18,6 +18,8 @@ RULES_OF_THE_DATA = (
     "already been taken",
     "can't be blank",
     "can't be changed",
+    "is invalid",
+    "is too long",
     "isn't present in",
     "not part of the plan",
     "older than 3 months",
