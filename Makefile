@@ -44,6 +44,9 @@ mutants: $(VENV)/.dev ## take each guard out of a copy of the code, and see a te
 contract: $(VENV)/.dev $(CONTRACT) ## the emulator against its OpenAPI documents, published Toggl libraries against it
 	$(PYTHON) -m tests.contract $(ARGS)
 
+compare: $(VENV)/.dev $(COMPARE) ## what other tools make of the same Toggl account, into docs/comparison.md
+	$(PYTHON) -m tests.compare $(ARGS)
+
 lint: $(VENV)/.dev ## format, style, types, import walls, schemas of the deployment files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
