@@ -21,7 +21,12 @@ WITH configured AS (
         status_since = CASE WHEN t.enabled THEN t.status_since ELSE now() END,
         next_due_at = CASE WHEN t.status = 'rejected' THEN now()
                            ELSE least(t.next_due_at, now() + excluded.pull_interval) END,
-        not_before = CASE WHEN t.status = 'rejected' THEN NULL ELSE t.not_before END
+        not_before = CASE WHEN t.status = 'rejected' THEN NULL ELSE t.not_before END,
+        user_id = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.user_id END,
+        full_cost = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.full_cost END,
+        usual_cost = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.usual_cost END,
+        quota_interval = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.quota_interval END,
+        quota_action = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.quota_action END
     WHERE (t.rank, t.pull_interval, t.enabled, t.fingerprint)
               IS DISTINCT FROM (excluded.rank, excluded.pull_interval, true, excluded.fingerprint)
        OR t.status = 'rejected'
@@ -100,12 +105,12 @@ SELECT 1 FROM syncd.tokens WHERE name = $1 AND pull_id = $2 FOR NO KEY UPDATE;
 -- name: finish_unchanged
 -- Pull $2 of token $1 found the same answers as the last one; $3 requests were spent, $4 is left of the quota; $5: it
 -- listed everything.
--- The next pull is due at the first instant of the token's own grid that lies ahead, so phases never drift or bunch.
+-- The next pull is due at the first instant of the token's own grid that lies ahead, so phases never bunch.
 UPDATE syncd.tokens
 SET last_success_at = last_attempt_at, last_walk_at = CASE WHEN $5 THEN last_attempt_at ELSE last_walk_at END,
     running_until = NULL, failures = 0, last_error = NULL, action_required = NULL,
     not_before = CASE WHEN not_before > now() THEN not_before END, request_count = $3, quota_remaining = $4,
-    next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
+    next_due_at = syncd.next_due(name, greatest(pull_interval, quota_interval), next_due_at),
     status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
 WHERE name = $1 AND pull_id = $2
 RETURNING next_due_at;
@@ -120,7 +125,7 @@ SET last_success_at = last_attempt_at, digest = CASE WHEN compare_no = $8 THEN $
     last_walk_at = CASE WHEN $9 THEN last_attempt_at ELSE last_walk_at END, workspace_ids = $7,
     running_until = NULL, failures = 0, last_error = NULL, action_required = NULL, not_before = CASE WHEN not_before > now() THEN not_before END,
     request_count = $3, quota_remaining = $4,
-    next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
+    next_due_at = syncd.next_due(name, greatest(pull_interval, quota_interval), next_due_at),
     status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
 WHERE name = $1 AND pull_id = $2
 RETURNING next_due_at;
@@ -134,7 +139,7 @@ SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END,
     compare_no = compare_no + CASE WHEN $3 = 'rejected' THEN 1 ELSE 0 END, running_until = NULL, failures = failures + 1,
     last_error = $4, action_required = CASE WHEN status = 'rejected' AND $5::text IS NULL THEN action_required ELSE $5::text END,
     not_before = greatest(CASE WHEN not_before > now() THEN not_before END, now() + make_interval(secs => $6::float8)),
-    next_due_at = date_bin(pull_interval, now(), next_due_at) + pull_interval,
+    next_due_at = syncd.next_due(name, greatest(pull_interval, quota_interval), next_due_at),
     status_since = CASE WHEN status IN ($3, 'rejected') THEN status_since ELSE now() END,
     status = CASE WHEN status = 'rejected' THEN status ELSE $3 END
 WHERE name = $1 AND pull_id = $2

@@ -64,9 +64,16 @@ class Reporter:
             self.log.emit(events.BREAKER_CLOSED, {**fields, "event.duration": round(change.seconds * 1e9)})
 
     def pull(self, report: PullReport) -> None:
-        """Exactly one `syncd.pull.finish` per pull, last, after the lines that explain it."""
+        """Exactly one `syncd.pull.finish` per pull, last, after the lines that explain it.
+
+        A pull that was put off for the quota's sake is none, and has a line of its own.
+        """
+        if report.is_postponed:
+            self._postpone(report)
+            return
         self._explain_token(report)
         self._explain_records(report)
+        self._explain_interval(report)
         self._measure(report)
         self.log.emit(
             events.PULL_FINISH,
@@ -74,6 +81,22 @@ class Reporter:
             level=_LEVELS.get(report.result, "info"),
             error=report.error,
         )
+
+    def _postpone(self, report: PullReport) -> None:
+        fields: dict[str, Any] = {"syncd.token.id": report.token, "syncd.next_run_at": report.next_due_at}
+        self.log.emit(events.PULL_POSTPONED, fields)
+
+    def _explain_interval(self, report: PullReport) -> None:
+        stretch = report.stretch
+        if stretch is None:
+            return
+        fields: dict[str, Any] = {
+            "syncd.token.id": report.token,
+            "syncd.interval_seconds": stretch.interval_s,
+            "syncd.interval_configured_seconds": stretch.configured_s,
+        }
+        is_back = stretch.interval_s <= stretch.configured_s
+        self.log.emit(events.INTERVAL_STRETCHED, fields, level="info" if is_back else None)
 
     def _measure(self, report: PullReport) -> None:
         self.metrics.pull_finished(report.result, report.duration_s)

@@ -12,10 +12,12 @@ from syncd.clock import Clock
 from syncd.config import Settings
 from syncd.fingerprint import fingerprint_of
 from syncd.postgres.database import Database
+from syncd.postgres.quotas import Ledger
 from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
 from syncd.service.database import open_database
 from syncd.service.reporting import Reporter
+from syncd.sync.budget import Budget
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
@@ -59,7 +61,9 @@ async def open_runtime(
         registry = Registry(database)
         await register(registry, settings.tokens)
         toggl = open_toggl(settings, session, reporter, clock)
-        puller = Puller(toggl, DIALECTS[settings.toggl.api], Store(database), rules_of(settings), clock, reporter.retry)
+        dialect, rules = DIALECTS[settings.toggl.api], rules_of(settings)
+        budget = Budget(toggl, Ledger(database), dialect.whose, rules.full_every) if dialect.whose else None
+        puller = Puller(toggl, dialect, Store(database), rules, clock, reporter.retry, budget)
         yield Runtime(database, registry, puller, reporter, _subjects(settings.tokens))
 
 

@@ -21,6 +21,7 @@ from syncd.clock import Clock
 from syncd.errors import (
     DatabaseError,
     FencedOut,
+    QuotaExhausted,
     SyncdError,
     TogglUnavailable,
     Unforeseen,
@@ -30,6 +31,7 @@ from syncd.postgres.store import Store
 from syncd.postgres.writer import Begun
 from syncd.records import Reject, Sighting, WorkspaceSnapshot
 from syncd.sync.apply import Applier
+from syncd.sync.budget import Budget
 from syncd.sync.completeness import clients_moved, doubt_all
 from syncd.sync.consequences import consequence
 from syncd.sync.deletes import DeleteRules
@@ -62,7 +64,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Puller:
-    """Everything that a pull needs; one per process."""
+    """Everything that a pull needs; one per process. `budget` None: the API has no quotas."""
 
     toggl: Toggl
     dialect: Dialect
@@ -70,9 +72,12 @@ class Puller:
     rules: Rules
     clock: Clock
     on_retry: Callable[[str, Retry], None]
+    budget: Budget | None = None
 
     async def pull(self, subject: Subject, *, full: bool = False) -> PullReport:
         """Pull one token. Whatever the source or the database do ends in a report, never in an exception.
+
+        Where the quota would not last for it, no pull begins and the token is due again after the reset.
 
         `full`: compare everything, whatever the digest says.
 
@@ -83,6 +88,8 @@ class Puller:
         started = self.clock.monotonic()
         begun: Begun | None = None
         try:
+            if not await self._affords(report, full=full):
+                return report
             begun = await self._begin(subject, report)
             await self._walk_in_time(subject, begun, report, full=full or begun.full_due)
             await self._keep_hold(begun)
@@ -94,18 +101,37 @@ class Puller:
             await self._fail(begun, report, unforeseen)
         except asyncio.CancelledError:
             if begun is not None:
-                await self._abandon(begun)
+                await self._abandon(begun, report)
             raise
         finally:
             report.duration_s = self.clock.monotonic() - started
+            if self.budget is not None:
+                self.budget.drop(subject.name)
         return report
 
-    async def _abandon(self, begun: Begun) -> None:
+    async def _affords(self, report: PullReport, *, full: bool) -> bool:
+        """Look into the budget, if there is one: whether what is left of the quotas covers the pull."""
+        if self.budget is not None:
+            try:
+                await self.budget.open(report.token, full=full)
+            except QuotaExhausted as error:
+                report.is_postponed, report.error, report.reason = True, error, "quota_saved"
+                report.next_due_at = await self.budget.ledger.postpone(report.token, error.retry_after_s)
+        return not report.is_postponed
+
+    async def _settle(self, report: PullReport, *, is_whole: bool | None) -> None:
+        """Close the books, before the row says when the next pull is due."""
+        if self.budget is not None:
+            with database_time(report, self.clock):
+                report.stretch = await self.budget.close(report.token, is_whole=is_whole) or report.stretch
+
+    async def _abandon(self, begun: Begun, report: PullReport) -> None:
         """Give the turn back, if the database answers soon: whoever cancelled us is about to leave."""
         with contextlib.suppress(TimeoutError, DatabaseError):
             async with asyncio.timeout(ABANDON_S):
                 await self.store.abandon(begun)
                 await self._keep_hold(begun)
+                await self._settle(report, is_whole=None)
 
     async def _keep_hold(self, begun: Begun) -> None:
         """Write down what is left of a Retry-After: this process knows of it, the next one would not."""
@@ -134,6 +160,8 @@ class Puller:
 
     async def _walk(self, subject: Subject, begun: Begun, report: PullReport, *, full: bool) -> None:
         conversation = self._talk(subject, report)
+        if self.budget is not None:
+            await self.budget.identify(subject.name, conversation)
         plan = await self._plan(subject, begun, report, full=full)
         report.left = sorted(plan.left)
         fetched = await conversation.converse(self.dialect.listing(plan))
@@ -226,6 +254,7 @@ class Puller:
 
     async def _finish_unchanged(self, begun: Begun, report: PullReport) -> None:
         traffic = report.traffic
+        await self._settle(report, is_whole=report.is_whole)
         reach("before_finish")
         with database_time(report, self.clock):
             due = await self.store.finish_unchanged(
@@ -244,6 +273,7 @@ class Puller:
         report.reason = ", ".join(sorted(reasons | ({"rejects"} if rejects else set())))
         report.result = "partial" if report.reason else "changed" if written else "unchanged"
         trusted = seen if report.is_settled and not rejects else None
+        await self._settle(report, is_whole=report.is_whole)
         traffic = report.traffic
         with database_time(report, self.clock):
             report.quarantined, report.released = await self.store.quarantine(begun, rejects)
@@ -274,6 +304,7 @@ class Puller:
         """Put the failure into the report and, if the database can, on the token's row."""
         outcome = consequence(error, 0 if begun is None else begun.failures)
         report.result, report.error, report.reason = "failed", error, outcome.reason
+        await self._settle(report, is_whole=None)
         if begun is None:
             return
         # Else the row says `running` until its time is up, then `late`.

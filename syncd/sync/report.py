@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -67,6 +67,13 @@ class Notice(msgspec.Struct, frozen=True):
     held: Held | None = None
 
 
+class Stretch(NamedTuple):
+    """The interval of a token changed for the quota's sake. In seconds; `configured_s`: what it would be otherwise."""
+
+    interval_s: float
+    configured_s: float
+
+
 @dataclass(slots=True)
 class PullReport:
     """One pull of one token, whatever came of it. Durations in seconds; instants by the database's clock.
@@ -75,6 +82,8 @@ class PullReport:
     result is not better, '' if it could not be. `quarantined`,
     `released`: (resource, key[, reason]) of records that were not in quarantine before, or no longer are.
     `gained`, `lost`: workspaces that the token sees since now, or no longer; `left`: those that another token looks at.
+    `is_postponed`: no pull was made, for the quota would not have lasted. `stretch`: how far apart pulls are from now
+    on, where that changed.
     """
 
     token: str
@@ -102,6 +111,8 @@ class PullReport:
     left: list[int] = field(default_factory=list)
     is_settled: bool = True
     error: SyncdError | None = None
+    is_postponed: bool = False
+    stretch: Stretch | None = None
 
     @property
     def is_fresh(self) -> bool:

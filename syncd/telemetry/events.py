@@ -110,9 +110,25 @@ QUOTA_EXHAUSTED = _define(
     "syncd.quota.exhausted",
     "warning",
     "the hourly quota of {syncd.token.id} is used up",
-    "402: no request until the quota begins anew",
+    "402, or what is left is kept for changes: no request until the quota begins anew",
     "lengthen the interval, or raise the plan",
     ("syncd.quota_remaining", "syncd.quota_resets_at", "syncd.retry_after_seconds", *HTTP),
+)
+PULL_POSTPONED = _define(
+    "syncd.pull.postponed",
+    "info",
+    "pull of {syncd.token.id} waits for the hourly quota to begin anew",
+    "what is left of it does not cover a pull, so none was begun",
+    "lengthen the interval, or raise the plan, if it is often",
+    ("syncd.next_run_at",),
+)
+INTERVAL_STRETCHED = _define(
+    "syncd.interval.stretched",
+    "warning",
+    "{syncd.token.id}: another interval[: {syncd.interval_seconds} s][ ({syncd.interval_configured_seconds} s wanted)]",
+    "the hourly quota allows no shorter interval; once for each change of it, info when it is as configured again",
+    "lengthen the interval, or raise the plan",
+    ("syncd.interval_seconds", "syncd.interval_configured_seconds"),
 )
 BREAKER_OPENED = _define(
     "syncd.breaker.opened",

@@ -172,6 +172,7 @@ OTHER = (
     Field("syncd.heir", "text", "name of the token that owns the rows from now on"),
     Field("syncd.ids", "integers", "ids of the rows, the first hundred"),
     Field("syncd.in_flight", "integer", "pulls that are running"),
+    Field("syncd.interval_configured_seconds", "number", "seconds between two pulls of a token, as configured"),
     Field("syncd.interval_seconds", "number", "seconds between two pulls of a token, by default"),
     Field("syncd.invariant", "text", "name of the rule that was broken"),
     Field("syncd.live", "integer", "live rows of the scope"),

@@ -90,7 +90,8 @@ class Dialect(NamedTuple):
     """One API version: what to ask, and how to read what came.
 
     `single` asks for one object by its id; `shows` tells whether the answer has it, alive. `walk` lists all projects of
-    one workspace. `is_metered`: requests are counted against a quota, so that one token had better ask for all.
+    one workspace. `is_metered`: requests are counted against a quota, so that one token had better ask for all. `whose`
+    asks for the id of the token's user, whose quota it is; None where the API has none.
     """
 
     listing: "Callable[[ListingPlan], Inquiry[Fetched]]"
@@ -100,6 +101,7 @@ class Dialect(NamedTuple):
     price: "Callable[[ListingPlan], Inquiry[Cost]]"
     walk: "Callable[[Workspace], Inquiry[Walked]]"
     is_metered: bool
+    whose: "Callable[[], Inquiry[int | None]] | None" = None
 
 
 class ListingPlan(msgspec.Struct, frozen=True):

@@ -130,9 +130,10 @@ class Quotas:
         self._levels[key] = Level(0, FREE if level is None else level.total, resets_at)
 
     def remember(self, key: Key, now: float, level: Level) -> None:
-        """Take over what another process, or an earlier one, knew."""
-        if level.resets_at > now:
-            self._levels[key] = merge(self._levels.get(key), level, now)
+        """Take over what another process, or an earlier one, knew. Of an hour that is over only its total counts."""
+        known = self._levels.get(key)
+        if known is None or level.resets_at > now:
+            self._levels[key] = merge(known, level, now)
 
     def known(self, owner: str) -> Iterator[tuple[Key, Level]]:
         """All that is known of one owner's buckets, requests in flight counted as spent."""

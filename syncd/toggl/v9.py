@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from syncd.errors import TokenRejected
 from syncd.records import Client, Reject, Resource, Sighting, Workspace, WorkspaceSnapshot
 from syncd.toggl import v9_rows
 from syncd.toggl.collector import Collector
@@ -21,6 +22,7 @@ from syncd.toggl.v9_projects import PER_PAGE, REFUSED, ProjectWalk
 VERSION = "v9.1"
 """Changes when a row is read differently, so that stored digests no longer count."""
 
+ME = Request("/api/v9/me")
 WORKSPACES = Request("/api/v9/me/workspaces")
 
 
@@ -153,4 +155,25 @@ def _sizes(answer: Answer) -> list[_Size]:
     return found
 
 
-DIALECT = Dialect(listing, decode, single, shows, price, walk, is_metered=True)
+class _User(msgspec.Struct):
+    id: Id
+
+
+def whose() -> Inquiry[int | None]:
+    """The id of the token's user; None where the answer does not tell.
+
+    The answer holds the token, an e-mail address and hashes that open other doors: nothing but the id is decoded.
+
+    Raises:
+        TokenRejected: 401 or 403.
+    """
+    (answer,) = yield (ME,)
+    if answer.http_status in (401, 403):
+        raise TokenRejected(f"{ME.path}: HTTP {answer.http_status}", http_status=answer.http_status)
+    try:
+        return msgspec.json.decode(answer.body, type=_User).id if answer.http_status == 200 else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+DIALECT = Dialect(listing, decode, single, shows, price, walk, is_metered=True, whose=whose)

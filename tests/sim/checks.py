@@ -195,6 +195,6 @@ class Judge:
                 self.wrongs.append(f"I1 {kind} {id_} is live, nobody sees it, and {name} could have told")
 
     def judge_staleness(self, token: str, gaps_s: list[float], bound_s: float) -> None:
-        """I12: a healthy token is never older than its interval and the time that a pull takes."""
+        """I12: a healthy token is never older than its interval, a step of its phase, and the time of a pull."""
         if gaps_s and max(gaps_s) > bound_s:
             self.wrongs.append(f"I12 {token}: {max(gaps_s):.1f} s between two successes, {bound_s:.1f} s allowed")

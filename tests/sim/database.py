@@ -1,10 +1,11 @@
 """What the simulated PostgreSQL holds, and what the queries about tokens do to it."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from syncd.plan import Scope
 from tests.sim.loop import EPOCH
 
 TICK = timedelta(microseconds=1)
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -92,10 +94,12 @@ class Database:
         """The lock of a workspace (its id) or of a token's row (its name)."""
         return self._locks.setdefault(what, asyncio.Lock())
 
-    def due_after(self, token: Token) -> datetime:
-        """The first instant of the token's own grid that lies ahead."""
-        passed = (self.now() - token.next_due_at) // token.interval
-        return token.next_due_at + (passed + 1) * token.interval
+    def due_after(self, name: str, token: Token) -> datetime:
+        """The first instant of the token's own grid that lies ahead; see syncd.next_due for how it moves."""
+        every = token.interval
+        ahead = token.next_due_at + ((self.now() - token.next_due_at) // every + 1) * every
+        place = UNIX_EPOCH + every * (int(hashlib.md5(name.encode()).hexdigest()[:8], 16) / 2**32)
+        return ahead + min(every / 10, (place - ahead) % every)
 
     def looked_at(self, name: str, row: "ScopeRow") -> datetime | None:
         """When a token's last look at all of a scope began; an unchanged pull is such a look too."""

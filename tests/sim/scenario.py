@@ -346,7 +346,7 @@ class Simulation:
             for n, name in enumerate(sorted(self.subjects, key=lambda n: int(n[1:]))):
                 if n < setting.tokens - setting.faulty:
                     interval_s = self.db.tokens[name].interval.total_seconds()
-                    judge.judge_staleness(name, self.stale_s.get(name, []), interval_s + TICK_S + 60.0)
+                    judge.judge_staleness(name, self.stale_s.get(name, []), 1.1 * interval_s + TICK_S + 60.0)
         judge.wrongs += self.wire.wrongs
 
 

@@ -211,7 +211,7 @@ class SimStore:
                 self.db.fired["fence at finish"] += 1
                 return None
             change(row)
-            row.next_due_at = self.db.due_after(row)
+            row.next_due_at = self.db.due_after(begun.token, row)
         self._answer()
         return row.next_due_at
 

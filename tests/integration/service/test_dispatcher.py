@@ -1,6 +1,7 @@
 """Whose turn it is, with a real token table; the pulls themselves are stand-ins that end when told."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, cast
@@ -117,7 +118,10 @@ async def test_a_token_that_is_not_ours_is_left_alone(database: Database) -> Non
 
 
 async def test_due_times_stay_on_their_grid(database: Database) -> None:
-    """After a long pause a token is pulled once, not once per missed turn, and its phase is kept."""
+    """After a long pause a token is pulled once, not once per missed turn.
+
+    Its phase moves by a tenth of the interval at a time, never back, until it stands where the name puts it.
+    """
     await register(database, "a")
     store = Store(database)
     async with database.connection() as connection:
@@ -126,6 +130,12 @@ async def test_due_times_stay_on_their_grid(database: Database) -> None:
     begun = await store.begin("a", timeout=HOUR, full_every=HOUR)
     due = await store.finish_unchanged(begun, 1, None, is_whole=True)
     assert due is not None
-    assert (due - before) % timedelta(minutes=5) == timedelta(0)
-    assert timedelta(hours=3, minutes=1) < due - before <= timedelta(hours=3, minutes=6)
+    assert timedelta(hours=3, minutes=1) < due - before <= timedelta(hours=3, minutes=6, seconds=30)
     assert await Registry(database).due([], 10) == []
+    async with database.connection() as connection:
+        for _ in range(10):
+            after = await connection.fetchval("SELECT syncd.next_due('a', '5 minutes', $1)", due)
+            assert (after - due) % timedelta(minutes=5) <= timedelta(seconds=30)
+            due = after
+    place_s = int(hashlib.md5(b"a").hexdigest()[:8], 16) / 2**32 * 300
+    assert due.timestamp() % 300 == pytest.approx(place_s, abs=1e-5)

@@ -117,13 +117,13 @@ def test_tokens_of_one_user_share() -> None:
 
 
 def test_what_another_process_knew_counts_until_its_reset() -> None:
-    """Then it is history."""
+    """Then only the plan is known from it."""
     quotas = Quotas()
     quotas.remember(ORG, 0.0, Level(2, 30, 100.0))
     refusal(quotas, 50.0)
     quotas = Quotas()
     quotas.remember(ORG, 100.0, Level(2, 30, 100.0))
-    assert quotas.left(ORG, 100.0) is None
+    assert (quotas.left(ORG, 100.0), quotas.total(ORG)) == (27, 30)
 
 
 def test_of_two_accounts_the_later_hour_counts() -> None:
