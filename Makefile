@@ -12,7 +12,7 @@ SEED   ?= 1
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deep sim mutants chaos-kills contract compare lint lock clean
+.PHONY: help run test test-deep sim mutants chaos-kills contract compare docs lint lock clean
 
 # Every set of requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -55,6 +55,9 @@ lint: $(VENV)/.dev ## format, style, types, import walls, schemas of the deploym
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
 	@! grep -rn '://' requirements/ || { echo 'requirements/ names a host: run make lock'; exit 1; }
+
+docs: $(VENV)/.dev ## write the generated pages anew: log events and their JSON Schema
+	$(PYTHON) -m syncd.telemetry.reference docs
 
 lock: ## resolve requirements/*.txt anew, with hashes and without host names
 	$(PY) -m venv --without-pip $(VENV)/lock

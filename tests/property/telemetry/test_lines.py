@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ INNOCENT = [
     "Traceback (most recent call last):",
     "The above exception was the direct cause",
 ]
+pytestmark = pytest.mark.any_line  # hypothesis makes up the fields
 unhurried = settings(deadline=None)  # a loaded machine is not a failure
 
 texts = st.text(st.characters(codec=None, exclude_categories=()), max_size=80)  # lone surrogates included

@@ -225,6 +225,7 @@ def test_a_line_that_cannot_be_made_is_replaced(capture: Callable[..., Any]) -> 
     assert (line["log.level"], line["log.logger"]) == ("warning", "asyncpg")
 
 
+@pytest.mark.any_line
 def test_a_value_that_cannot_be_text_does_not_stop_anything(capture: Callable[..., Any]) -> None:
     """Nor does one that has no end."""
 
@@ -325,6 +326,7 @@ def test_a_console_line_has_time_level_message_and_fields(capture: Callable[...,
     )
 
 
+@pytest.mark.any_line
 def test_nothing_breaks_out_of_a_console_line(capture: Callable[..., Any]) -> None:
     """No line breaks, no codes for the terminal; a trace follows, set in."""
     captured = capture("console", strict=False)
