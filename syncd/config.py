@@ -65,7 +65,7 @@ class Database(_Table):
 class Toggl(_Table):
     """The source. requests_per_second is per token, 0 = no pacing; base_url has no trailing slash."""
 
-    api: Literal["v8", "v9"] = "v8"
+    api: Literal["v8", "v9"] = "v9"
     allow_insecure_http: bool = False
     base_url: kinds.BaseUrl = "https://api.track.toggl.com"
     requests_per_second: kinds.Rate = 1.0

@@ -17,7 +17,7 @@ from syncd.durations import EXPECTED, parse_duration
 from syncd.tokens import check_name
 
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
-_API_SUFFIX = re.compile(r"/+(?:api/v8/*)?$")
+_API_SUFFIX = re.compile(r"/+(?:api/v[89]/*)?$")
 
 
 def _duration(value: object) -> timedelta:
