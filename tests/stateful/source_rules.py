@@ -61,9 +61,13 @@ class SourceRules(RuleBasedStateMachine):
         self.deleted: list[Client | Project] = []
 
     def begin_world(self, rights: dict[str, list[str]], *, by_client: bool) -> None:
-        self.world = World(lambda: BEGINNING + timedelta(seconds=self.second))
+        self.world = World(self.now)
         small_world(rights, self.world)
         self.source = Source(self.world, by_client=by_client)
+
+    def now(self) -> datetime:
+        """The present at the source."""
+        return BEGINNING + timedelta(seconds=self.second)
 
     def did(self, what: str) -> None:
         self.fired[what] += 1

@@ -25,7 +25,7 @@ from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
 from syncd.toggl.client import Conversation, Retry, Toggl, open_session
-from syncd.toggl.dialect import Answer, Inquiry, Request, basic_auth
+from syncd.toggl.dialect import Answer, Dialect, Inquiry, Request, basic_auth
 
 T = TypeVar("T")
 
@@ -118,8 +118,11 @@ class WatchedToggl(Toggl):
 class Stage:
     """Opened at once; `close` it. Its methods run the loop until they are done."""
 
-    def __init__(self, url: str, world: World, *, projects: str, deletes: DeleteRules) -> None:
+    def __init__(
+        self, url: str, world: World, *, projects: str, deletes: DeleteRules, dialect: Dialect = v8.DIALECT
+    ) -> None:
         self.world = world
+        self._dialect = dialect
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._turns: dict[str, list[Turn]] = {}
         self.run(self._open(url, Rules(projects, timedelta(minutes=5), timedelta(days=1), deletes)))
@@ -136,7 +139,7 @@ class Stage:
         toggl = WatchedToggl(
             session, self.emulator.url, 0, Clock(), Jitter(Random(1)), no_sleep, BODY_LIMIT_BYTES, turns=self._turns
         )
-        return Puller(toggl, v8.DIALECT, Store(self.database), rules, Clock(), lambda _name, _retry: None)
+        return Puller(toggl, self._dialect, Store(self.database), rules, Clock(), lambda _name, _retry: None)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(coroutine)

@@ -57,11 +57,17 @@ async def toggl(world: World) -> AsyncIterator[Emulator]:
 
 
 @pytest.fixture
-def configured(syncd: Syncd, toggl: Emulator, mirror: Mirror) -> Syncd:
+def api() -> str:
+    """The API version that commands speak, where a test does not say `BOTH`."""
+    return "v9"
+
+
+@pytest.fixture
+def configured(syncd: Syncd, toggl: Emulator, mirror: Mirror, api: str) -> Syncd:
     """Runs commands on `toggl` and `mirror`, with one token named acme."""
     syncd.configure(
         database={"url": mirror.url, "connect_timeout": "1s"},
-        toggl={"base_url": toggl.url, "requests_per_second": 0},
+        toggl={"base_url": toggl.url, "requests_per_second": 0, "api": api},
         sync={"interval": "1s"},
         tokens={"acme": CANARY_TOKEN},
     )

@@ -2,15 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+
+from syncd.clock import Clock
 
 CANARY_TOKEN = "canary-7f3b9~token+of/t0"
 CANARY_PASSWORD = "canary 7f3b9:p@ss/word?%41"
 ROLE = "canary"
 """The role that has this password."""
+
+BOTH = ("v8", "v9")
+WORKSPACES = {"v8": "/api/v8/workspaces", "v9": "/api/v9/me/workspaces"}
+"""What a pull asks first."""
 
 
 class Mirror:
@@ -52,10 +58,10 @@ class Mirror:
 
 
 class Calendar:
-    """The present at the source: it moves only when told to."""
+    """The present at the source: it moves only when told to. Near the true one, for who asks for changes since then."""
 
     def __init__(self) -> None:
-        self.present = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+        self.present = Clock().now().replace(microsecond=0)
 
     def now(self) -> datetime:
         return self.present

@@ -8,7 +8,7 @@ from syncd.emulator import mishaps
 from syncd.emulator.faults import Mishap
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
-from tests.integration.cli.stage import CANARY_TOKEN, Mirror, table_cells
+from tests.integration.cli.stage import BOTH, CANARY_TOKEN, WORKSPACES, Mirror, table_cells
 from tests.processes import Outcome, Syncd, eventually
 from tests.servers import unused_port
 
@@ -28,12 +28,13 @@ def assert_failed(outcome: Outcome, result: str, reason: str) -> None:
     assert outcome.pull()["event.outcome"] == "failure"
 
 
-async def test_token_that_is_wrong(configured: Syncd, mirror: Mirror) -> None:
-    """The emulator says 403, as v8 does. The state remains to be asked for; nothing is tried again within the pull."""
+@pytest.mark.parametrize("api", BOTH)
+async def test_token_that_is_wrong(configured: Syncd, mirror: Mirror, api: str) -> None:
+    """The emulator says 403, as Toggl does. The state can be asked for; nothing is tried again within the pull."""
     configured.secrets = (*configured.secrets, WRONG_TOKEN)
     configured.configure(tokens={"acme": WRONG_TOKEN})
     outcome = await configured("once")
-    assert_failed(outcome, "token rejected", f"/api/v8/workspaces: HTTP 403; {ROTATE}")
+    assert_failed(outcome, "token rejected", f"{WORKSPACES[api]}: HTTP 403; {ROTATE}")
     assert outcome.event("syncd.token.rejected")["http.response.status_code"] == 403
     assert outcome.pull()["syncd.retries"] == 0
     assert await mirror.rows("SELECT token, status, action_required FROM toggl.sync_status") == [
@@ -44,32 +45,33 @@ async def test_token_that_is_wrong(configured: Syncd, mirror: Mirror) -> None:
 @pytest.mark.parametrize(
     ("mishap", "result", "reason"),
     [
-        pytest.param(mishaps.status(401), "token rejected", f"/api/v8/workspaces: HTTP 401; {ROTATE}", id="401"),
+        pytest.param(mishaps.status(401), "token rejected", f"HTTP 401; {ROTATE}", id="401"),
         pytest.param(
             mishaps.html(),
             "contract changed",
-            f"/api/v8/workspaces: text/html instead of JSON; {OTHER_API}",
+            f"text/html instead of JSON; {OTHER_API}",
             id="HTML instead of JSON",
         ),
         pytest.param(
             mishaps.status(200, b'[{"id":777,"name":"My Com'),
             "contract changed",
-            f"/api/v8/workspaces: broken JSON, 25 bytes; {OTHER_API}",
+            f"broken JSON, 25 bytes; {OTHER_API}",
             id="truncated JSON",
         ),
         pytest.param(
             mishaps.status(429, headers={"Retry-After": "120"}),
             "rate limited",
-            "/api/v8/workspaces: HTTP 429: too many requests; next request in 120 s",
+            "HTTP 429: too many requests; next request in 120 s",
             id="429",
         ),
     ],
 )
+@pytest.mark.parametrize("api", BOTH)
 async def test_answer_that_cannot_be_used(
-    configured: Syncd, toggl: Emulator, mirror: Mirror, mishap: Mishap, result: str, reason: str
+    configured: Syncd, toggl: Emulator, mirror: Mirror, api: str, mishap: Mishap, result: str, reason: str
 ) -> None:
-    toggl.faults.add(mishap, path="/api/v8/workspaces", times=None)
-    assert_failed(await configured("once"), result, reason)
+    toggl.faults.add(mishap, path=WORKSPACES[api], times=None)
+    assert_failed(await configured("once"), result, f"{WORKSPACES[api]}: {reason}")
     assert await mirror.rows("SELECT id FROM toggl.clients") == []
 
 
@@ -83,7 +85,7 @@ async def test_source_that_does_not_answer_in_full(configured: Syncd, toggl: Emu
     assert outcome.exit_code == 1
     fault = "ClientConnectorError: Connection refused" if is_away else "ClientPayloadError"
     (reason,) = [line for line in outcome.stdout.splitlines() if line.startswith("acme: ")]
-    assert reason.startswith(f"acme: {url}/api/v8/")
+    assert reason.startswith(f"acme: {url}/api/v9/")
     assert reason.endswith(f": no answer: {fault}; check [toggl] base_url, or try again later")
     retries = [event for event in outcome.events if event["event.action"] == "syncd.http.retry"]
     assert {event["syncd.attempt"] for event in retries} == {5}

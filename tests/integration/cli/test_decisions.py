@@ -81,7 +81,7 @@ async def test_a_malformed_record_can_be_looked_at_and_leaves_by_itself(
 ) -> None:
     """`quarantine list` shows what came and why it could not be stored."""
     broken = b'[{"id": 5, "wid": 777, "name": "no time"}]'
-    toggl.faults.add(mishaps.status(200, broken), path="/api/v8/clients")
+    toggl.faults.add(mishaps.status(200, broken), path="/api/v9/workspaces/777/clients")
     outcome = await configured("once")
     assert (outcome.exit_code, outcome.pull()["syncd.client.quarantined"]) == (0, 1)
     (row,) = (await configured("quarantine", "list", "--json")).answer

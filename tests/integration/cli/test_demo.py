@@ -16,7 +16,7 @@ from tests.postgres_fixture import is_root, make_reachable_directory
 from tests.processes import Syncd
 
 URL = re.compile(r"^Database +(postgresql://syncd:[\w-]+@127\.0\.0\.1:\d+/syncd)\b", re.MULTILINE)
-PULLED = [[name, "changed", "148", "148", "0", "0", "0", "4"] for name in ("acme", "globex", "initech")]
+PULLED = [[name, "changed", "148", "148", "0", "0", "0", "7"] for name in ("acme", "globex", "initech")]
 
 
 @pytest.fixture

@@ -262,6 +262,7 @@ def test_all_mistakes_are_listed_at_once(problems: Callable[..., list[str]]) -> 
         ("https://h/api/v8", "https://h"),
         ("https://h:8443//api/v8//", "https://h:8443"),
         ("https://h/proxy/api/v8", "https://h/proxy"),
+        ("https://h/api/v9/", "https://h"),
         ("https://h/api/v80", "https://h/api/v80"),
         ("http://localhost:80", "http://localhost:80"),
         ("http://127.9.9.9/", "http://127.9.9.9"),

@@ -1,0 +1,35 @@
+"""Asking for changes only never makes the mirror differ from what listing everything gives."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from hypothesis import seed
+from hypothesis.stateful import run_state_machine_as_test
+
+from syncd.emulator import v9_read
+from syncd.toggl import v9_projects
+from tests.postgres_fixture import Cluster
+from tests.stateful.profile import DEEP, EXAMPLES, SEED, STEPS, bounded
+from tests.stateful.twins import Twins
+
+
+@pytest.mark.timeout(0 if DEEP else 600)
+@pytest.mark.parametrize("per_page", [200, 4], ids=lambda size: f"pages of {size}")
+def test_asking_for_changes_gives_what_listing_everything_gives(
+    per_page: int,
+    cluster: Cluster,
+    migrated_template: str,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Whatever changes at the source, also while it is asked; through any fault; with one page or several."""
+    monkeypatch.setattr(v9_read, "MAX_PER_PAGE", per_page)
+    monkeypatch.setattr(v9_projects, "PER_PAGE", per_page)
+    monkeypatch.setattr(v9_projects, "SMALLEST_LIMIT", min(per_page, 50))
+    record_property("run", f"twins, pages of {per_page}: {EXAMPLES} examples of {STEPS} steps, seed {SEED}")
+    fired: Counter[str] = Counter()
+    machine = type("Machine", (Twins,), {"cluster": cluster, "template": migrated_template, "fired": fired})
+    run_state_machine_as_test(seed(SEED)(machine), settings=bounded(EXAMPLES))
+    record_property("fired", ", ".join(f"{what} {count}" for what, count in sorted(fired.items())))
+    assert fired["pull: changes"], "changes were never asked for"
