@@ -182,7 +182,7 @@ def pull_fields(report: PullReport, clock: Clock) -> dict[str, Any]:
         "syncd.rows": report.row_count,
         "syncd.standing_by": len(report.left),
     }
-    if report.full:
+    if report.is_compared:
         fields["syncd.written"] = report.clients.written + report.projects.written
         fields["syncd.workspaces"] = report.workspaces
         fields |= _count_fields("client", report.clients) | _count_fields("project", report.projects)

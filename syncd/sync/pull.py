@@ -171,7 +171,7 @@ class Puller:
         if seen == begun.digest and not full:
             await self._finish_unchanged(begun, report)
             return
-        report.full = report.is_whole
+        report.is_compared = True
         sighting = self.dialect.decode(fetched)
         del fetched  # the bodies are the largest thing a pull holds
         rejects = await self._apply_all(begun, sighting, report, conversation)

@@ -78,10 +78,10 @@ class Stretch(NamedTuple):
 class PullReport:
     """One pull of one token, whatever came of it. Durations in seconds; instants by the database's clock.
 
-    `is_whole`: everything was listed; `full`: and compared. `row_count`: rows that the token sees. `reason`: why the
-    result is not better, '' if it could not be. `quarantined`,
-    `released`: (resource, key[, reason]) of records that were not in quarantine before, or no longer are.
-    `gained`, `lost`: workspaces that the token sees since now, or no longer; `left`: those that another token looks at.
+    `is_whole`: everything was listed; `is_compared`: the answers were not those of the last pull, or were looked at all
+    the same. `row_count`: rows that the token sees. `reason`: why the result is not better, '' if it could not be.
+    `quarantined`, `released`: (resource, key[, reason]) of records that were not in quarantine before, or are no more.
+    `gained`, `lost`: workspaces that the token sees since now, or no longer; `left`: those that another looks at.
     `is_postponed`: no pull was made, for the quota would not have lasted. `stretch`: how far apart pulls are from now
     on, where that changed.
     """
@@ -89,8 +89,8 @@ class PullReport:
     token: str
     result: Result = "failed"
     reason: str = ""
-    full: bool = False
     is_whole: bool = False
+    is_compared: bool = False
     pull_id: int | None = None
     began_at: datetime | None = None
     last_success_at: datetime | None = None
@@ -113,6 +113,11 @@ class PullReport:
     error: SyncdError | None = None
     is_postponed: bool = False
     stretch: Stretch | None = None
+
+    @property
+    def full(self) -> bool:
+        """Everything was listed and compared."""
+        return self.is_whole and self.is_compared
 
     @property
     def is_fresh(self) -> bool:

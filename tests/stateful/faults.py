@@ -12,6 +12,7 @@ QUOTA = {"X-Toggl-Quota-Remaining": "0", "X-Toggl-Quota-Resets-In": "1800"}
 LARGE = 1 << 20
 
 KINDS: dict[str, Callable[[], Mishap]] = {
+    "status 400": lambda: mishaps.status(400, b'"Bad Request"'),
     "status 401": lambda: mishaps.status(401),
     "status 402": lambda: mishaps.status(402, b"[]"),
     "quota": lambda: mishaps.status(402, headers=QUOTA),

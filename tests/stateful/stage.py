@@ -133,7 +133,12 @@ class Stage:
         self.database = Database(await open_pool(url, size=6, connect_timeout_s=20), "the test's database")
         self.registry = Registry(self.database)
         self._sessions = [open_session(PATIENT), open_session(IMPATIENT)]
-        self._pullers = [self._puller(session, rules) for session in self._sessions]
+        self._rules = rules
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process knows nothing of quotas and holds but what the database tells."""
+        self._pullers = [self._puller(session, self._rules) for session in self._sessions]
 
     def _puller(self, session: aiohttp.ClientSession, rules: Rules) -> Puller:
         toggl = WatchedToggl(

@@ -10,8 +10,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from syncd.emulator import v9_read
 from syncd.toggl import v9_projects
 from tests.postgres_fixture import Cluster
-from tests.stateful.profile import DEEP, EXAMPLES, SEED, STEPS, bounded
+from tests.stateful.profile import DEEP, SEED, STEPS, bounded
 from tests.stateful.twins import Twins
+
+
+EXAMPLES = -(-DEEP // 4) if DEEP else 2
 
 
 @pytest.mark.timeout(0 if DEEP else 600)

@@ -1,7 +1,8 @@
 """Two mirrors of one source: one asks for changes, the other lists everything each time. They must not differ.
 
 Both see the same edits, rights and revoked tokens, in the same order; faults, and edits between two answers of a pull,
-befall the first alone. After every round of pulls in which nothing else happens, a row that somebody may see is live
+befall the first alone. After every round of pulls in which nothing else happens (the second one, where rights changed:
+who stands by for another token learns of its fall at the next pull), a row that somebody may see is live
 in both and the same, but for what the list of changes is silent about (see docs/guarantees.md). At the end, once the
 first has listed everything, too, they are equal in everything.
 """
@@ -61,6 +62,7 @@ class Twins(SourceRules):
         self.urls: list[str] = []
         self.stages: list[Stage] = []
         self.unnoticed: set[Key] = set()
+        self.rights_are_known = False
         self.is_sound = False
 
     def now(self) -> datetime:
@@ -92,6 +94,8 @@ class Twins(SourceRules):
     def changed(self, what: str) -> None:
         before = {token: set(self.source.visible_since[token]) for token in TOKENS}
         super().changed(what)
+        if what.startswith(("right", "token")):
+            self.rights_are_known = False
         if what.startswith("right"):
             return
         for token in TOKENS:
@@ -169,12 +173,13 @@ class Twins(SourceRules):
         for token in order:
             for stage in self.stages:
                 self.pull_one(stage, token, full=full or stage is self.stages[1])
-        self.compare()
-        self.is_sound = True
+        if self.rights_are_known:
+            self.compare()
+        self.is_sound = self.rights_are_known = True
 
     @rule(
         token=st.sampled_from(TOKENS),
-        kind=st.sampled_from((*sorted(faults.KINDS), "status 400")),
+        kind=st.sampled_from(sorted(faults.KINDS)),
         place=st.sampled_from(faults.PLACES),
         lasts=st.booleans(),
     )
@@ -186,6 +191,7 @@ class Twins(SourceRules):
             self.pull_one(self.stages[0], token, impatient=kind in faults.SLOW, is_faulty=True)
         finally:
             armed.clear()
+            self.stages[0].restart()
 
     @rule(token=st.sampled_from(TOKENS), nth=st.integers(1, 7), what=st.sampled_from(MEDDLING), pick=PICK)
     def pull_while_it_changes(self, token: str, nth: int, what: str, pick: int) -> None:
