@@ -13,7 +13,6 @@ from tests.postgres_fixture import Cluster
 from tests.stateful.profile import DEEP, SEED, STEPS, bounded
 from tests.stateful.twins import Twins
 
-
 EXAMPLES = -(-DEEP // 4) if DEEP else 2
 
 
