@@ -21,6 +21,15 @@ SELECT version, name, checksum FROM syncd.migrations ORDER BY version;
 -- Polled, never waited for: a waiter's open snapshot would stand in the way of what the holder builds.
 SELECT pg_try_advisory_xact_lock(hashtextextended('syncd.migrations', 0));
 
+-- name: owner_to_act_as
+-- The owner of the schemas, if it is another role that we may act as: what a migration makes must be its.
+SELECT pg_get_userbyid(nspowner) FROM pg_namespace
+WHERE nspname = 'syncd' AND nspowner <> current_user::regrole AND pg_has_role(current_user, nspowner, 'MEMBER');
+
+-- name: act_as
+-- For the rest of the transaction.
+SELECT set_config('role', $1, true);
+
 -- name: bound_lock_wait
 -- A migration that waits for a table makes every reader behind it wait: give up soon, try again.
 SET LOCAL lock_timeout = '2s';

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from syncd.errors import DatabaseUnavailable, DatabaseUnusable
-from syncd.postgres.sql import Migration, migrations, queries
+from syncd.postgres.sql import Migration, migrations, queries, roles
 
 OLDEST_SERVER = 150000
 LOCK_POLL_S = 0.1
@@ -68,12 +68,24 @@ async def migrate(
     return count
 
 
+async def create_roles(connection: Connection) -> bool:
+    """Make the roles and give them their rights; False if that is not for us to do."""
+    try:
+        async with connection.transaction():
+            await connection.execute(roles())
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    return True
+
+
 async def _apply_first(connection: Connection, file: Migration, known: Sequence[Migration] | None) -> bool:
     """Apply `file`; False if another process did in the meantime."""
     for _ in range(TABLE_TRIES):
         try:
             async with connection.transaction():
                 await _lock(connection)
+                if owner := await connection.fetchval(queries()["owner_to_act_as"]):
+                    await connection.execute(queries()["act_as"], owner)
                 await connection.execute(queries()["create_migrations"])
                 if file not in await pending(connection, known):
                     return False

@@ -38,6 +38,11 @@ def queries() -> dict[str, str]:
     return found
 
 
+def roles() -> str:
+    """What makes the roles and gives them their rights: many statements, for one transaction."""
+    return (ROOT / "roles.sql").read_text("utf-8")
+
+
 def migrations(root: Path = ROOT) -> list[Migration]:
     """Every migration, ascending, numbered without gaps from 1."""
     files = sorted((root / "migrations").glob("[0-9]*_*.sql"))

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from syncd.config import Settings
 from syncd.errors import ConfigError, DatabaseUnusable
-from syncd.postgres.migrate import migrate, pending
+from syncd.postgres.migrate import create_roles, migrate, pending
 from syncd.postgres.registry import Registry
 from syncd.postgres.sql import Migration
 from syncd.service.database import database_url, open_database, report_migration
@@ -90,8 +90,15 @@ async def pull_soon(settings: Settings, log: Log, names: Sequence[str], *, quara
         return chosen
 
 
-async def bring_up_to_date(settings: Settings, log: Log, *, dry_run: bool) -> list[str]:
-    """Apply pending migrations; the names of those applied, or with `dry_run` of those pending.
+class Migrated(NamedTuple):
+    """`names` of the files applied, or pending. `roles`: made, or not for us to make, or not asked for (None)."""
+
+    names: list[str]
+    roles: bool | None
+
+
+async def bring_up_to_date(settings: Settings, log: Log, *, dry_run: bool, roles: bool) -> Migrated:
+    """Apply pending migrations, or with `dry_run` only look; make the `roles`, too, if asked to.
 
     Raises:
         DatabaseUnavailable, DatabaseUnusable.
@@ -108,6 +115,6 @@ async def bring_up_to_date(settings: Settings, log: Log, *, dry_run: bool) -> li
         database.connection() as connection,
     ):
         if dry_run:
-            return [file.name for file in await pending(connection)]
+            return Migrated([file.name for file in await pending(connection)], False if roles else None)
         await migrate(connection, on_applied=applied)
-    return names
+        return Migrated(names, await create_roles(connection) if roles else None)
