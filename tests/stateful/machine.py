@@ -8,10 +8,13 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from syncd.errors import ConfigError, TogglError
+from syncd.service.clients import NEXT_PULL, Clients
 from syncd.sync.deletes import DeleteRules
+from syncd.toggl.writes import ClientFields
 from tests.postgres_fixture import Cluster
 from tests.stateful import audit, faults
-from tests.stateful.source_rules import PICK, TOKENS
+from tests.stateful.source_rules import FEW, PICK, TOKENS
 from tests.stateful.stage import PLACES, Stage, Turn
 from tests.stateful.watch import MAX_SHARE, Watch
 
@@ -87,6 +90,42 @@ class MirrorMachine(Watch):
         else:
             self.stage.age_comparisons()
         self.did(f"time: {what}")
+
+    # Writes -----------------------------------------------------------------------------------------------------
+
+    @rule(token=st.sampled_from(TOKENS), pick=PICK, kind=st.sampled_from(("create", "rename", "rename", "delete")))
+    def write(self, token: str, pick: int, kind: str) -> None:
+        """A person writes as a token, whatever pulls are on their way: the mirror hears of it at once."""
+        row = self.pick_row("client", pick)
+        enough = sum(key[0] == "client" for key in self.source.rows) > FEW
+        if token not in self.configured or row is None or (kind == "delete" and not enough):
+            return
+        self.second += 1
+        fields = ClientFields(name=self.fresh("written"))
+
+        async def errand(clients: Clients) -> None:
+            if kind == "create":
+                await clients.create(row.workspace_id, fields)
+            elif kind == "rename":
+                await clients.update(row.workspace_id, row.id, fields)
+            else:
+                await clients.delete(row.workspace_id, row.id)
+
+        known = set(self.world.clients)
+        try:
+            was_fenced, notes = self.stage.run(self.stage.write(token, errand))
+        except (TogglError, ConfigError):
+            self.did(f"write: {kind}, refused")
+            return
+        self.is_sound = False
+        if kind == "delete":
+            self.deleted.append(row)
+        self.changed(f"write: {kind}")
+        if was_fenced:
+            self.new_turn(token)
+        key = ("client", row.id if kind != "create" else (set(self.world.clients) - known).pop())
+        is_told = NEXT_PULL not in notes
+        self.written(token, key, is_told=is_told, is_owned=is_told and bool(notes))
 
     # Pulls ------------------------------------------------------------------------------------------------------
 

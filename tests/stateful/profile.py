@@ -42,6 +42,7 @@ EXPECTED = (
     *("token: revoke", "token: give back"),
     *(f"configuration: {what}" for what in ("remove", "add", "reorder")),
     *("person: approve", "person: reject", "time: an hour", "time: days"),
+    *(f"write: {kind}" for kind in ("create", "rename", "delete", "create, refused", "delete, refused")),
     *("pull", "pull: full", "pull: each", "pull: at once"),
     *(f"{what} at {place}" for what in ("hold", "release") for place in stage.PLACES),
     *(f"fault: {kind}" for kind in faults.KINDS),

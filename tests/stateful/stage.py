@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 import aiohttp
+from pydantic import SecretStr
 
 from syncd.clock import Clock, Jitter
 from syncd.emulator.model import World
@@ -20,12 +21,15 @@ from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
+from syncd.service.clients import Clients
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
 from syncd.toggl.client import Conversation, Retry, Toggl, open_session
 from syncd.toggl.dialect import Answer, Dialect, Inquiry, Request, basic_auth
+from syncd.toggl.v8_writes import V8Clients
+from syncd.tokens import Token
 
 T = TypeVar("T")
 
@@ -180,6 +184,21 @@ class Stage:
         turn.gate.set()
         assert turn.task is not None
         await turn.task
+
+    async def write(self, token: str, errand: Callable[[Clients], Coroutine[Any, Any, Any]]) -> tuple[bool, list[str]]:
+        """Write as a token, as the commands do: whether it was fenced, and what the person was told of the mirror.
+
+        Raises:
+            TogglError: the source refused.
+        """
+        secret = self.world.users[token].token
+        toggl = Toggl(self._sessions[0], self.emulator.url, 0, Clock(), Jitter(Random(1)), no_sleep)
+        as_whom = Token(token, SecretStr(secret), (), timedelta(minutes=5), 0)
+        clients = Clients(V8Clients(), as_whom, toggl.conversation(token, secret, lambda _: None), self.database, "")
+        query = "SELECT pull_id FROM syncd.tokens WHERE name = $1"
+        before = await self.rows(query, token)
+        await errand(clients)
+        return await self.rows(query, token) != before, clients.notes
 
     # The database -------------------------------------------------------------------------------------------------
 

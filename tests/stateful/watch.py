@@ -87,6 +87,33 @@ class Watch(SourceRules):
         self.check_arrived(turn)
         return turn
 
+    def written(self, token: str, key: Key, *, is_told: bool, is_owned: bool) -> None:
+        """Look at the mirror after a write.
+
+        `is_told`: it was ready to hear of it. `is_owned`: it waits for a better token, for so the person was told.
+        """
+        before, after = self.before, self.stage.run(audit.read(self.stage.database))
+        audit.check_state(after, self.source)
+        audit.check_step(before, after, self.source.went_back, 1)
+        state, row, eye = self.source.sees(token).get(key), after.rows.get(key), self.eye[token]
+        if is_told and state is None:
+            assert row is None or not row.is_live, f"{key} was deleted by {token}, and is live"
+            parents = [r.state[1] for k, r in after.live().items() if k[0] == "project"]
+            assert key[1] not in parents, f"{key} was deleted by {token}, and has projects"
+        elif is_told and state is not None:
+            eye.possible.add(key)
+            eye.certain.add(key)
+            eye.epochs[key] = eye.epoch[int(state[0])]
+            eye.lacks.pop(key, None)
+            if is_owned:
+                others = [other for other in self.configured if other != token and self.is_trusted(other)]
+                assert any(key in self.eye[other].possible for other in others), f"nobody but {token} sees {key}"
+            else:
+                assert row is not None, f"{key} was written by {token}, and is missing"
+                assert (row.is_live, row.state) == (True, state), f"{key}: {row}, written as {state}"
+        self.before = after
+        self.is_sound = True
+
     # What must hold -----------------------------------------------------------------------------------------------
 
     def ended(self, turns: list[Turn]) -> None:
