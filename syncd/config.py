@@ -8,13 +8,12 @@ the file that holds them, or at the working directory when they come from the en
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -28,7 +27,9 @@ from pydantic_settings import (
 
 from syncd import config_problems as words
 from syncd import config_values as kinds
+from syncd.config_file import read_toml
 from syncd.errors import ConfigError
+from syncd.passwords import full_url
 from syncd.tokens import (
     SecretError,
     Token,
@@ -53,9 +54,14 @@ class _Table(BaseModel):
 
 
 class Database(_Table):
-    """Where the mirror lives. url None: an embedded PostgreSQL under data_dir (None: this user's default)."""
+    """Where the mirror lives. url None: an embedded PostgreSQL under data_dir (None: this user's default).
+
+    password_file, credential: where the password is, if not in the URL; in `Settings` the URL has it.
+    """
 
     url: kinds.DatabaseUrl = None
+    password_file: kinds.OptionalPath = None
+    credential: kinds.OptionalText = None
     data_dir: kinds.OptionalPath = None
     migrate: bool = True
     pool_size: kinds.PositiveInt = 8
@@ -236,7 +242,7 @@ class _Loading:
         self._file = file
         self._environ = environ
         self._problems = words.environment_problems(environ, ENVIRONMENT)
-        self._tree = self._read_toml(file) if file else {}
+        self._tree = read_toml(file, self._problems) if file else {}
         self._source = _EnvironmentSource(environ)
         listed = self._raw("tokens")
         self._listed: list[object] = listed if isinstance(listed, list) else []
@@ -245,33 +251,20 @@ class _Loading:
     def settings(self, *, require_tokens: bool) -> Settings:
         written = self._written()
         tokens = self._tokens(written) if require_tokens else ()
+        url = self._database_url(written.database) if written else None
         if self._problems or written is None:
             raise ConfigError(self._problems)
         data_dir = self._path(("database", "data_dir"), written.database.data_dir)
         token_dir = self._path(("toggl", "token_dir"), written.toggl.token_dir)
         return Settings(
             source=str(self._file) if self._file else "environment",
-            database=written.database.model_copy(update={"data_dir": data_dir}),
+            database=written.database.model_copy(update={"url": url, "data_dir": data_dir}),
             toggl=written.toggl.model_copy(update={"token_dir": token_dir}),
             sync=written.sync,
             service=written.service,
             log=written.log,
             tokens=tokens,
         )
-
-    def _read_toml(self, file: Path) -> dict[str, Any]:
-        try:
-            return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-        except UnicodeDecodeError:
-            problem = "is not UTF-8 text; save it as UTF-8"
-        except tomllib.TOMLDecodeError as error:
-            problem = words.toml_problem(str(error))
-        except RecursionError:
-            problem = "is nested too deeply; see config.example.toml"
-        except OSError as error:
-            problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()}); correct path or rights"
-        # Without the file nobody knows what else is wrong: say no more than this.
-        raise ConfigError([*self._problems, f"{shown(str(file))}: {problem}"])
 
     def _written(self) -> Written | None:
         try:
@@ -280,6 +273,11 @@ class _Loading:
             for details in error.errors(include_url=False, include_input=False):
                 self._report(details["loc"], words.describe(details, TABLES))
         return None
+
+    def _database_url(self, database: Database) -> SecretStr | None:
+        place = ("database", "credential" if database.credential else "password_file")
+        file = self._path(("database", "password_file"), database.password_file)
+        return self._attempt(place, partial(full_url, database.url, file, database.credential, self._environ))
 
     def _tokens(self, written: Written | None) -> tuple[Token, ...]:
         """The tokens in rank order; without *written* (it has mistakes) none, but their problems are found."""

@@ -109,6 +109,7 @@ Rate = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_not_b
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), BeforeValidator(_not_bool)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
 DatabaseUrl = Annotated[Annotated[SecretStr, AfterValidator(_database_url)] | None, BeforeValidator(_empty_is_none)]
+OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Listen = Annotated[tuple[str, int] | None, NoDecode, BeforeValidator(_listen)]
 Dispatcher = Annotated[Literal["local"], BeforeValidator(_local_only)]

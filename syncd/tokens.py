@@ -85,30 +85,44 @@ def read_env(name: str, environ: Mapping[str, str]) -> SecretStr:
 
 def read_credential(name: str, environ: Mapping[str, str]) -> SecretStr:
     """The token in the systemd credential *name*, a file in $CREDENTIALS_DIRECTORY; raises SecretError."""
+    return read_file(credential_path(name, environ), environ)
+
+
+def credential_path(name: str, environ: Mapping[str, str]) -> Path:
+    """The file of the systemd credential *name*; raises SecretError."""
     directory = environ.get("CREDENTIALS_DIRECTORY", "")
     if not directory:
         raise SecretError("$CREDENTIALS_DIRECTORY is not set; a credential needs LoadCredential= in the systemd unit")
     if "/" in name or name in (".", ".."):
         raise SecretError("a credential is named by its file name alone, without a path")
-    return read_file(Path(directory, name), environ)
+    return Path(directory, name)
 
 
 def read_file(path: Path, environ: Mapping[str, str]) -> SecretStr:
-    """The token in the file at *path*.
+    """The token in the file at *path*; raises SecretError, also for what cannot be a token."""
+    place = f"token file {shown(str(path))}"
+    content = read_secret(path, environ, place, "API token")
+    try:
+        return secret_of(content.decode("latin-1"))
+    except SecretError as error:
+        raise SecretError(f"{place} {error}") from None
+
+
+def read_secret(path: Path, environ: Mapping[str, str], place: str, what: str) -> bytes:
+    """The bytes of the file at *path*, which messages call *place* and which holds a *what*.
 
     The mode is judged on the opened file, so that nobody can swap it in between. Group and others may neither
     read nor write it, unless it lies in a credentials directory or a mount of secrets.
 
     Raises:
-        SecretError: missing, unreadable, open to others, not a regular file, too large, or unusable inside.
+        SecretError: missing, unreadable, open to others, not a regular file, or too large.
     """
-    place = f"token file {shown(str(path))}"
     try:
         # O_NONBLOCK: a named pipe must not hold the start-up for ever.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
-                raise SecretError(f"{place} is not a regular file; name the file that holds the API token")
+                raise SecretError(f"{place} is not a regular file; name the file that holds the {what}")
             if mode & _OPEN_TO_OTHERS and not _is_mounted_secret(path, environ):
                 raise SecretError(f"{place} is open to group or others (mode {stat.S_IMODE(mode):04o}); chmod 600 it")
             content = file.read(_MAX_BYTES + 1)
@@ -118,11 +132,8 @@ def read_file(path: Path, environ: Mapping[str, str]) -> SecretStr:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a usable path"
         raise SecretError(f"{place} cannot be read ({reason.lower()}); correct path or rights") from None
     if len(content) > _MAX_BYTES:
-        raise SecretError(f"{place} is too large for an API token; put only the token there")
-    try:
-        return secret_of(content.decode("latin-1"))
-    except SecretError as error:
-        raise SecretError(f"{place} {error}") from None
+        raise SecretError(f"{place} is too large to hold the {what} alone; put nothing else there")
+    return content
 
 
 def list_token_files(directory: Path) -> list[Path]:

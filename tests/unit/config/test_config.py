@@ -64,6 +64,8 @@ def test_every_key_can_come_from_the_environment(load: Callable[..., Settings], 
     """One sample for each variable; a key without a sample fails here."""
     values = {
         "SYNCD_DATABASE__URL": "postgres://u@h/db",
+        "SYNCD_DATABASE__PASSWORD_FILE": str(tmp_path / "password"),
+        "SYNCD_DATABASE__CREDENTIAL": "",
         "SYNCD_DATABASE__DATA_DIR": "/var/lib/x",
         "SYNCD_DATABASE__MIGRATE": "false",
         "SYNCD_DATABASE__POOL_SIZE": "3",
@@ -90,6 +92,8 @@ def test_every_key_can_come_from_the_environment(load: Callable[..., Settings], 
         "SYNCD_TOKENS": '[{"name": "env", "token_env": "T", "workspaces": [7]}]',
     }
     (tmp_path / "tokens").mkdir()
+    (tmp_path / "password").write_text("pw")
+    (tmp_path / "password").chmod(0o600)
     assert set(ENVIRONMENT) == set(values)
     settings = load(TOKEN, ENVIRON | values)
     assert [(token.name, token.workspaces) for token in settings.tokens] == [("env", (7,))]
@@ -216,7 +220,8 @@ def test_loading_prints_nothing_and_imports_no_other_room() -> None:
         "import sys; from pathlib import Path; from syncd.config import load_settings\n"
         f"load_settings(Path({str(EXAMPLE)!r}), {{'TOGGL_ACME': 'abc'}})\n"
         "ours = {name.split('.')[1] for name in sys.modules if name.startswith('syncd.')}\n"
-        "allowed = {'config', 'config_problems', 'config_values', 'durations', 'errors', 'tokens'}\n"
+        "allowed = {'config', 'config_file', 'config_problems', 'config_values', 'durations', 'errors', 'passwords'}\n"
+        "allowed |= {'tokens'}\n"
         "sys.exit(','.join(ours - allowed) or 0)"
     )
     done = subprocess.run(
