@@ -12,7 +12,7 @@ SEED   ?= 1
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deep sim mutants chaos-kills contract compare docs lint lock clean
+.PHONY: quotas help run test test-deep sim mutants chaos-kills contract compare docs lint lock clean
 
 # Every set of requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -37,6 +37,9 @@ test-deep: $(VENV)/.dev ## the state machine at length (EXAMPLES=1000 of 50 step
 
 sim: $(VENV)/.dev ## many tokens' pulls in virtual time, by seeded chance (SEEDS=2000; SEED=1234 replays one, with its log)
 	$(PYTHON) -m tests.sim $(if $(filter file,$(origin SEED)),--seeds $(SEEDS),--seed $(SEED))
+
+quotas: $(VENV)/.dev ## a simulated day under the quotas of each plan: writes the table of docs/quotas.md
+	$(PYTHON) -m tests.sim.day
 
 mutants: $(VENV)/.dev ## take each guard out of a copy of the code, and see a test go red
 	$(PYTHON) -m tests.mutants $(ARGS)
