@@ -9,8 +9,10 @@ from syncd.postgres.migrate import pending
 from syncd.service.database import database_url, open_database
 from syncd.service.reporting import Reporter, explain
 from syncd.service.runtime import DIALECTS, open_toggl
+from syncd.sync.planner import OWN, Appetite, schedule
 from syncd.toggl.client import Toggl, open_session
 from syncd.toggl.dialect import Cost, ListingPlan
+from syncd.toggl.quota import FREE
 from syncd.tokens import Token
 
 
@@ -63,7 +65,20 @@ async def _check_token(settings: Settings, toggl: Toggl, reporter: Reporter, tok
     except TogglError as error:
         return Finding(subject, explain(error), error.exit_code)
     quota_remaining = conversation.traffic.quota_remaining
-    return Finding(subject, describe_cost(cost, settings.toggl.requests_per_second, quota_remaining))
+    text = describe_cost(cost, settings.toggl.requests_per_second, quota_remaining)
+    if quota_remaining is not None:
+        text += f"; {describe_quota(cost, token.interval.total_seconds())}"
+    return Finding(subject, text)
+
+
+def describe_quota(cost: Cost, interval_s: float) -> str:
+    """How often the smallest plan lets a token be pulled. What it really has shows with the first pulls."""
+    spent = {OWN: 1, 1: cost.requests - 1}  # as if there were one organization, which is the worst case
+    own = Appetite(interval_s, spent)
+    found = schedule(own, [own], dict.fromkeys(spent, FREE))
+    if found.is_hopeless:
+        return f"more than the free plan's {FREE} an hour allow"
+    return f"on the free plan ({FREE} an hour) every {found.interval_s:.0f} s, configured {interval_s:.0f} s"
 
 
 def describe_cost(cost: Cost, requests_per_second: float, quota_remaining: int | None) -> str:

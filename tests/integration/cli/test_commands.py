@@ -111,7 +111,7 @@ async def test_status_is_the_view_of_the_database(configured: Syncd, mirror: Mir
     assert [(name,) for name in acme] == columns
     assert (acme["token"], acme["status"], acme["rows"], acme["last_error"]) == ("acme", "ok", 4, None)
     assert (globex["token"], globex["status"], globex["rows"]) == ("globex", "rejected", 0)
-    assert globex["last_error"] == "/api/v9/me/workspaces: HTTP 403"
+    assert globex["last_error"] == "/api/v9/me: HTTP 403"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", acme["last_success_at"])
 
     cells = table_cells(as_table.stdout)

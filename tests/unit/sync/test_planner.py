@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.service.checking import describe_quota
 from syncd.sync.planner import OWN, SLACK_S, Appetite, Schedule, learn, schedule
+from syncd.toggl.dialect import Cost
 
 ORG = 7
 FREE = {OWN: 30, ORG: 30}
@@ -102,3 +104,16 @@ def test_more_tokens_never_shorten_the_interval(total: int, tokens: int) -> None
     """Whoever joins takes a share."""
     fewer, more = (schedule(SMALL, [SMALL] * n, {ORG: total}) for n in (tokens, tokens + 1))
     assert fewer.interval_s <= more.interval_s
+
+
+@pytest.mark.parametrize(
+    ("requests", "expected"),
+    [
+        (3, "on the free plan (30 an hour) every 300 s, configured 300 s"),
+        (21, "on the free plan (30 an hour) every 3610 s, configured 300 s"),
+        (29, "more than the free plan's 30 an hour allow"),
+    ],
+)
+def test_check_says_how_often_a_token_can_be_pulled(requests: int, expected: str) -> None:
+    """From the price of a pull, before the first one."""
+    assert describe_quota(Cost(1, requests, is_lower_bound=True), 300.0) == expected
