@@ -43,6 +43,11 @@ UPDATE syncd.scopes SET strategy = '', absent = '[]', regressions = '{}', held_i
        held_reason = NULL, held_live = NULL, held_since = NULL
 WHERE token = ANY ($1);
 
+-- name: fence_tokens
+-- What pulls of the tokens $1 have at work now counts no more; the next ones are due at once.
+UPDATE syncd.tokens SET pull_id = nextval('syncd.pull_ids'), running_until = NULL, next_due_at = now()
+WHERE name = ANY ($1);
+
 -- name: compare_sharers
 -- The next pull of every token that shares a workspace with one of $1 compares everything, for a row's owner may have
 -- changed. Returns how many rows the tokens $1 share with others.

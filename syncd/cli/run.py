@@ -7,6 +7,7 @@ import click
 
 from syncd.cli.setup import open_reporter, run_async, settings_of
 from syncd.clock import Clock
+from syncd.config import load_settings
 from syncd.service.daemon import Daemon
 from syncd.service.sd_notify import ServiceManager
 
@@ -14,7 +15,9 @@ from syncd.service.sd_notify import ServiceManager
 @click.command("run")
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Keep all tokens fresh until SIGTERM or Ctrl-C; logs go to stdout."""
+    """Keep all tokens fresh until SIGTERM or Ctrl-C; logs go to stdout. SIGHUP reads the configuration anew."""
     settings, clock = settings_of(context), Clock()
     reporter = open_reporter(settings, sys.stdout, clock)
-    run_async(reporter, Daemon(settings, reporter, clock, ServiceManager(os.environ, clock)).run())
+    manager = ServiceManager(os.environ, clock)
+    daemon = Daemon(settings, reporter, clock, manager, load=lambda: load_settings(context.obj, os.environ))
+    run_async(reporter, daemon.run())

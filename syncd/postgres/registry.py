@@ -32,7 +32,7 @@ class Registry:
 
         Where a token's weight against others changed (removed, added again, another rank), those who share a workspace
         with it compare everything at their next pull. Where another account is behind a name, what the old one saw is
-        forgotten as evidence.
+        forgotten as evidence, a pull of the old one writes nothing more, and the new one's is due now.
         """
         columns = [list(column) for column in zip(*entries, strict=True)] or [[], [], [], []]
         async with self._database.connection() as connection, connection.transaction():
@@ -42,6 +42,7 @@ class Registry:
             if others:
                 await connection.execute(queries()["rebase_scopes"], others)
                 await connection.execute(queries()["compare_tokens"], others)
+                await connection.execute(queries()["fence_tokens"], others)
             if weighed or others:
                 await connection.execute(queries()["compare_sharers"], weighed + others)
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -25,6 +25,7 @@ from syncd.service.heartbeat import Heartbeat
 from syncd.service.housekeeping import expire_history
 from syncd.service.leader import Leader
 from syncd.service.pages import serve_pages
+from syncd.service.reload import Reload
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime, open_runtime
 from syncd.service.sd_notify import ServiceManager
@@ -38,14 +39,20 @@ class Daemon:
     """One process that keeps all tokens fresh until it is told to stop."""
 
     def __init__(
-        self, settings: Settings, reporter: Reporter, clock: Clock, manager: ServiceManager | None = None
+        self,
+        settings: Settings,
+        reporter: Reporter,
+        clock: Clock,
+        manager: ServiceManager | None = None,
+        load: Callable[[], Settings] | None = None,
     ) -> None:
-        """`manager`: who is told of our states; None: nobody."""
+        """`manager`: who is told of our states; None: nobody. `load`: reads the settings anew; None: they stay."""
         self._settings = settings
         self._reporter = reporter
         self._log = reporter.log
         self._clock = clock
         self._manager = manager or ServiceManager({}, clock)
+        self._reload = Reload(settings, load or (lambda: settings), reporter, self._manager)
         self._tick = asyncio.Event()
         self._stop = asyncio.Event()
         self._signal: signal.Signals | None = None
@@ -171,7 +178,7 @@ class Daemon:
         async with self._ticking(runtime):
             await self._log_ready(runtime)
             beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
-            turning = asyncio.create_task(self._turn_for_ever(leader, dispatcher))
+            turning = asyncio.create_task(self._turn_for_ever(runtime, leader, dispatcher))
             stopping = asyncio.create_task(self._stop.wait())
             try:
                 done, _ = await asyncio.wait({turning, beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -185,18 +192,20 @@ class Daemon:
                 await leader.resign()
         return rolled_back
 
-    async def _turn_for_ever(self, leader: Leader, dispatcher: LocalDispatcher) -> None:
+    async def _turn_for_ever(self, runtime: Runtime, leader: Leader, dispatcher: LocalDispatcher) -> None:
         while True:
             await self._tick.wait()
             self._tick.clear()
-            await self._turn(leader, dispatcher)
+            await self._turn(runtime, leader, dispatcher)
 
-    async def _turn(self, leader: Leader, dispatcher: LocalDispatcher) -> None:
+    async def _turn(self, runtime: Runtime, leader: Leader, dispatcher: LocalDispatcher) -> None:
         led = leader.leads
         try:
             leads = await leader.check()
             if leads != led:
                 self._log.emit(events.LEADER_ACQUIRED if leads else events.LEADER_LOST)
+            await self._reload.apply(runtime)
+            dispatcher.limit = self._reload.settings.sync.max_concurrent_pulls
             if leads:
                 await dispatcher.dispatch()
         except DatabaseError as error:
@@ -210,6 +219,9 @@ class Daemon:
                 self._log.emit(events.DB_RECOVERED)
             self._database_away = False
 
+    async def _keep_house(self, registry: Registry) -> None:
+        await expire_history(registry, self._reload.settings.sync.history.retention, self._log)
+
     @asynccontextmanager
     async def _ticking(self, runtime: Runtime) -> AsyncIterator[None]:
         scheduler = AsyncIOScheduler(timezone="UTC")
@@ -217,9 +229,9 @@ class Daemon:
             self._tick.set, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None
         )
         scheduler.add_job(
-            expire_history,
+            self._keep_house,
             "interval",
-            args=[runtime.registry, self._settings.sync.history.retention, self._log],
+            args=[runtime.registry],
             seconds=housekeeping.EVERY.total_seconds(),
             max_instances=1,
             coalesce=True,
@@ -238,8 +250,9 @@ class Daemon:
         numbers = (signal.SIGTERM, signal.SIGINT)
         for number in numbers:
             loop.add_signal_handler(number, self.stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.request)
         try:
             yield
         finally:
-            for number in numbers:
+            for number in (*numbers, signal.SIGHUP):
                 loop.remove_signal_handler(number)

@@ -13,7 +13,7 @@ class LocalDispatcher:
 
     def __init__(self, runtime: Runtime, limit: int) -> None:
         self._runtime = runtime
-        self._limit = limit
+        self.limit = limit
         self._pulls: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -26,7 +26,7 @@ class LocalDispatcher:
         Raises:
             DatabaseError: the question could not be asked; pulls at work go on.
         """
-        room = self._limit - len(self._pulls)
+        room = self.limit - len(self._pulls)
         if room <= 0:
             return
         for name in await self._runtime.registry.due(list(self._pulls), room):

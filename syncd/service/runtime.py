@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -29,9 +29,9 @@ from syncd.tokens import Token
 DIALECTS: dict[str, Dialect] = {"v8": v8.DIALECT, "v9": v9.DIALECT}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Runtime:
-    """Everything that `run` and `once` share. `subjects` in rank order."""
+    """Everything that `run` and `once` share. `subjects` in rank order; they and the puller change with `adopt`."""
 
     database: Database
     registry: Registry
@@ -44,6 +44,19 @@ class Runtime:
         report = await self.puller.pull(self.subjects[name], full=full)
         self.reporter.pull(report)
         return report
+
+    def adopt(self, settings: Settings, *, forget: Sequence[str]) -> None:
+        """Work by other settings from now on; pulls at work keep theirs.
+
+        What was learnt of the source stays (pace, quotas, whether it answers), but for the tokens in `forget`.
+        """
+        toggl = self.puller.toggl
+        toggl.forget(forget)
+        toggl = toggl.adjusted(settings.toggl.base_url, settings.toggl.requests_per_second)
+        toggl.on_breaker = partial(self.reporter.breaker, _host(settings))
+        dialect = DIALECTS[settings.toggl.api]
+        self.puller = replace(self.puller, toggl=toggl, dialect=dialect, rules=rules_of(settings))
+        self.subjects = _subjects(settings.tokens)
 
 
 @asynccontextmanager
@@ -69,9 +82,13 @@ async def open_runtime(
 
 def open_toggl(settings: Settings, session: aiohttp.ClientSession, reporter: Reporter, clock: Clock) -> Toggl:
     """The API as configured, over a session; the reporter says when it stops answering."""
-    host = urlsplit(settings.toggl.base_url).hostname or ""
     rate = settings.toggl.requests_per_second
-    return Toggl(session, settings.toggl.base_url, rate, clock, on_breaker=partial(reporter.breaker, host))
+    breaker = partial(reporter.breaker, _host(settings))
+    return Toggl(session, settings.toggl.base_url, rate, clock, on_breaker=breaker)
+
+
+def _host(settings: Settings) -> str:
+    return urlsplit(settings.toggl.base_url).hostname or ""
 
 
 def _subjects(tokens: Sequence[Token]) -> dict[str, Subject]:

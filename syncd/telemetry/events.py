@@ -73,6 +73,23 @@ READY = _define(
     "deploy marker",
     ("syncd.schema_version", "syncd.server_version", "syncd.token_count", "server.address", "event.duration"),
 )
+CONFIG_RELOADED = _define(
+    "syncd.config.reloaded",
+    "info",
+    "the configuration was read anew[; these need a restart: {syncd.config.restart}]",
+    "after SIGHUP: the new settings are in force; warning if some of them wait for a restart",
+    "deploy marker",
+    ("syncd.config.source", "syncd.config.fingerprint", "syncd.config.restart", "syncd.token_count",
+     "syncd.interval_seconds", "syncd.tokens_added", "syncd.tokens_removed", "syncd.tokens_rotated"),
+)  # fmt: skip
+CONFIG_INVALID = _define(
+    "syncd.config.invalid",
+    "error",
+    "the new configuration is refused, the one before stays[: {error.message}]",
+    "after SIGHUP: the configuration has mistakes, and nothing changed",
+    "mend every mistake that the line names, and send SIGHUP again",
+    ERROR,
+)
 PULL_FINISH = _define(
     "syncd.pull.finish",
     "info",

@@ -49,7 +49,17 @@ class Log:
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=True,
         )
+        self.level = level
+
+    @property
+    def level(self) -> Level:
+        """The least important level that is written. Libraries write warnings and errors only, unless it is debug."""
+        return _LEVELS[self._least]
+
+    @level.setter
+    def level(self, level: Level) -> None:
         self._least = _NUMBERS[level]
+        logging.getLogger().setLevel(logging.INFO if level == "debug" else max(self._least, logging.WARNING))
 
     @property
     def lost(self) -> int:
@@ -120,8 +130,7 @@ def configure(  # noqa: PLR0913 - a composition root: each argument is a differe
 
     Args:
         format: "auto" is "console" on a terminal and "json" elsewhere.
-        level: the least important level that is written. Libraries write warnings and errors only, and
-            their infos too at level debug.
+        level: see `Log.level`.
         run_id, instance_id: must not be 32 bare hex digits, for these count as a token and are blanked.
         strict: a line that the catalogue does not know raises; for tests.
     """
@@ -140,7 +149,6 @@ def configure(  # noqa: PLR0913 - a composition root: each argument is a differe
     for earlier in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
-    root.setLevel(logging.INFO if level == "debug" else max(_NUMBERS[level], logging.WARNING))
     logging.getLogger("syncd.events").setLevel(logging.DEBUG)  # `emit` has its own threshold
     return Log(handler, redactor, level=level, strict=strict)
 

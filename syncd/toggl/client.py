@@ -4,8 +4,8 @@ import asyncio
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -113,6 +113,21 @@ class Toggl:
         """One pull's worth of requests with the token called `name`."""
         pacer = self._pacers.setdefault(name, Pacer(self.requests_per_second))
         return Conversation(self, name, pacer, basic_auth(token), on_retry)
+
+    def adjusted(self, base_url: str, requests_per_second: float) -> "Toggl":
+        """The same session and the same knowledge, under another address or at another pace.
+
+        Conversations of before keep their address, and go on at the new pace: there is one pacer per token.
+        """
+        for pacer in self._pacers.values():
+            pacer.configure(requests_per_second)
+        return replace(self, base_url=base_url, requests_per_second=requests_per_second)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Other tokens are behind these names: their pace and their quotas are their own."""
+        for name in names:
+            self._pacers.pop(name, None)
+            self._owners.pop(name, None)
 
     def owner(self, name: str) -> str:
         """Whose quotas the token called `name` draws on: see `quota.Key`."""

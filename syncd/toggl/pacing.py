@@ -26,8 +26,12 @@ class Pacer:
 
     def __init__(self, requests_per_second: float) -> None:
         """`requests_per_second` 0 = no pacing, and nothing to widen."""
-        self.interval_s = self._configured_s = 1.0 / requests_per_second if requests_per_second else 0.0
         self._free_at = self._held_until = float("-inf")
+        self.configure(requests_per_second)
+
+    def configure(self, requests_per_second: float) -> None:
+        """Another rate, from the next slot but one. What was widened begins anew; a hold stays."""
+        self.interval_s = self._configured_s = 1.0 / requests_per_second if requests_per_second else 0.0
 
     def reserve(self, now: float) -> float:
         """Take the next slot; the seconds to wait for it, 0.0 or more."""
