@@ -40,14 +40,15 @@ class Collector(Generic[R]):
             self._place(row, expected)
         return len(rows)
 
-    def add_changes(self, answer: Answer, workspace_id: int, since: datetime) -> None:
-        """Read what changed while the list of a workspace was asked for page by page, since `since`.
+    def add_changes(self, answer: Answer, workspace_id: int, since: datetime) -> int:
+        """Read what changed while the list of a workspace was asked for page by page, since `since`; how many rows.
 
         A row that was there before and was not shown has moved from page to page, and one that was shown and is deleted
         has drawn others forward: then more may have slipped through.
         """
         records = self._records[workspace_id]
-        for row in self._read(answer, workspace_id):
+        rows = self._read(answer, workspace_id)
+        for row in rows:
             if isinstance(row, Reject):
                 self._place(row, workspace_id)
             elif isinstance(row, Gone):
@@ -59,6 +60,7 @@ class Collector(Generic[R]):
                 if row.id not in records and (born is None or born < since):
                     self.doubt(workspace_id, "pages_shifted")
                 records[row.id] = row
+        return len(rows)
 
     def _read(self, answer: Answer, expected: int | None) -> "list[R | Gone | Reject]":
         body, repaired = repair(answer.body)

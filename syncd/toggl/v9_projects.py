@@ -67,13 +67,14 @@ class ProjectWalk:
             self.projects.doubt(self._workspace.id, f"http_{answer.http_status}")
         elif asked == self._next_page():
             self._take_page(answer)
-        elif self._began is not None:
-            self.projects.add_changes(answer, self._workspace.id, self._began)
+        else:
+            self._take_changes(answer)
 
     def _take_page(self, answer: Answer) -> None:
         """Go on with the next page, or behind the last of several ask what changed meanwhile.
 
-        The last page is shorter than the one before it, or so short that no server would cut there.
+        The last page is shorter than the one before it, or so short that no server would cut there. An empty second one
+        counts: had a row of the first been deleted in between, what stood here would have moved there.
         """
         known = self.projects.count
         before = self._sizes[-1] if self._sizes else SMALLEST_LIMIT
@@ -85,11 +86,19 @@ class ProjectWalk:
                 self._start_over()
             else:
                 self.projects.doubt(self._workspace.id, "pages_repeat")
-        elif sum(size > 0 for size in self._sizes) > 1:
+        elif len(self._sizes) > 1:
             if self._began is None:
                 self.projects.doubt(self._workspace.id, "pages_unchecked")
             else:
                 self.request = self._listed(("since", _seconds(self._began)))
+
+    def _take_changes(self, answer: Answer) -> None:
+        """What changed while pages were listed. A list as long as a page may be cut; one that is refused is none."""
+        is_told = False
+        if self._began is not None and answer.http_status != 400:
+            is_told = self.projects.add_changes(answer, self._workspace.id, self._began) < self._sizes[0]
+        if not is_told:
+            self.projects.doubt(self._workspace.id, "pages_unchecked")
 
     def _start_over(self) -> None:
         """Ask for everything after all."""

@@ -15,8 +15,9 @@ ROLE = "canary"
 """The role that has this password."""
 
 BOTH = ("v8", "v9")
+FIRST = {"v8": "/api/v8/workspaces", "v9": "/api/v9/me"}
+"""What the first pull of a token asks first."""
 WORKSPACES = {"v8": "/api/v8/workspaces", "v9": "/api/v9/me/workspaces"}
-"""What a pull asks first."""
 
 
 class Mirror:

@@ -8,7 +8,7 @@ from syncd.emulator import mishaps
 from syncd.emulator.faults import Mishap
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
-from tests.integration.cli.stage import BOTH, CANARY_TOKEN, WORKSPACES, Mirror, table_cells
+from tests.integration.cli.stage import BOTH, CANARY_TOKEN, FIRST, WORKSPACES, Mirror, table_cells
 from tests.processes import Outcome, Syncd, eventually
 from tests.servers import unused_port
 
@@ -34,7 +34,7 @@ async def test_token_that_is_wrong(configured: Syncd, mirror: Mirror, api: str) 
     configured.secrets = (*configured.secrets, WRONG_TOKEN)
     configured.configure(tokens={"acme": WRONG_TOKEN})
     outcome = await configured("once")
-    assert_failed(outcome, "token rejected", f"{WORKSPACES[api]}: HTTP 403; {ROTATE}")
+    assert_failed(outcome, "token rejected", f"{FIRST[api]}: HTTP 403; {ROTATE}")
     assert outcome.event("syncd.token.rejected")["http.response.status_code"] == 403
     assert outcome.pull()["syncd.retries"] == 0
     assert await mirror.rows("SELECT token, status, action_required FROM toggl.sync_status") == [

@@ -16,7 +16,8 @@ from tests.postgres_fixture import is_root, make_reachable_directory
 from tests.processes import Syncd
 
 URL = re.compile(r"^Database +(postgresql://syncd:[\w-]+@127\.0\.0\.1:\d+/syncd)\b", re.MULTILINE)
-PULLED = [[name, "changed", "148", "148", "0", "0", "0", "7"] for name in ("acme", "globex", "initech")]
+PULLED = [[name, "changed", "148", "148", "0", "0", "0", "10"] for name in ("acme", "globex", "initech")]
+"""Of each account: who it is, its 2 workspaces, and of each clients, 2 pages of projects, what changed meanwhile."""
 
 
 @pytest.fixture

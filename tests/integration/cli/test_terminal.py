@@ -61,7 +61,7 @@ async def test_progress_bar_makes_way_for_lines(configured: Syncd) -> None:
     assert any("Toggl rejects the token globex" in line for line in logged)
     assert not [line for line in lines if "pulling" in line and "pull of" in line]
     assert "│ 2 tokens │" in "".join(lines)
-    assert "globex: /api/v9/me/workspaces: HTTP 403; replace the token: the API refuses it" in lines
+    assert "globex: /api/v9/me: HTTP 403; replace the token: the API refuses it" in lines
 
 
 async def test_status_fits(configured: Syncd) -> None:

@@ -183,9 +183,15 @@ class Interference:
 @pytest.fixture
 def long(world: World) -> tuple[World, int]:
     (wid,) = world.workspaces
-    for number in range(1000 - len(world.projects)):
-        world.create_project(wid, f"P {number}")
+    fill(world, wid, 1000)
     return world, wid
+
+
+def fill(world: World, wid: int, size: int) -> None:
+    """So many projects, the new ones of yesterday."""
+    yesterday = Clock().now().replace(microsecond=0) - timedelta(days=1)
+    for number in range(size - len(world.projects)):
+        world.create_project(wid, f"P {number}", at=yesterday)
 
 
 async def test_a_thousand_projects_with_inserts_while_they_are_listed(
@@ -215,6 +221,41 @@ async def test_a_delete_while_pages_are_listed_proves_no_absence(
     for _ in range(3):
         await settled.pull()
     assert await live(settled, "projects") == {row.id: row.name for row in world.projects.values()}
+
+
+async def test_a_delete_that_leaves_the_second_page_empty_is_noticed(
+    mirror: Mirror, emulator: Emulator, world: World
+) -> None:
+    """The last row has moved to the first page, behind the back of who has read that."""
+    (wid,) = world.workspaces
+    fill(world, wid, 201)
+    meddle = Interference(emulator, f"/api/v9/workspaces/{wid}/projects")
+    meddle.on_page(1, lambda: world.delete_project(min(world.projects)))
+    report = await mirror.pull()
+    assert (report.result, report.reason) == ("partial", "pages_shifted")
+    await mirror.pull()
+    assert await live(mirror, "projects") == {row.id: row.name for row in world.projects.values()}
+
+
+async def test_more_changes_than_a_page_holds_prove_no_absence(
+    mirror: Mirror, emulator: Emulator, world: World
+) -> None:
+    """The list of what changed meanwhile is not paged: it may have been cut before the deleted row."""
+    (wid,) = world.workspaces
+    fill(world, wid, 600)
+    doomed = max(world.projects) - 150
+
+    def touch() -> None:
+        for id_ in sorted(world.projects)[:250]:
+            world.update_project(id_, billable=True)
+        world.delete_project(doomed)
+
+    meddle = Interference(emulator, f"/api/v9/workspaces/{wid}/projects")
+    meddle.on_page(3, touch)
+    report = await mirror.pull()
+    assert (report.result, report.reason) == ("partial", "pages_unchecked")
+    await mirror.pull()
+    assert (await live(mirror, "projects")).keys() >= world.projects.keys()
 
 
 async def test_a_right_that_is_lost_hides_rows_and_proves_nothing(settled: Mirror, world: World) -> None:
