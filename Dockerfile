@@ -1,4 +1,4 @@
-# syncd as an image: `docker build -t syncd .`, then `docker run syncd` (or docker-compose.yml next to this file).
+# syncd as an image: `docker build -t syncd .`; docker-compose.yml next to this file says how to run it.
 # Debian slim, not Alpine: the embedded PostgreSQL comes as a wheel for glibc.
 
 FROM python:3.13-slim AS build
@@ -16,6 +16,14 @@ RUN pip --python /opt/syncd/bin/python install --no-cache-dir --no-deps --no-bui
  && pip --python /opt/syncd/bin/python uninstall --yes hatchling editables pathspec pluggy tomlkit trove-classifiers
 
 FROM python:3.13-slim
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="syncd" \
+      org.opencontainers.image.description="Keeps a PostgreSQL copy of the clients and projects of many Toggl accounts" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="python:3.13-slim"
 # The user needs a name: the embedded PostgreSQL does not make a cluster for a bare number.
 RUN groupadd --gid 10001 syncd \
  && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /var/lib/syncd \
@@ -30,13 +38,8 @@ ENV PATH=/opt/syncd/bin:$PATH \
 USER 10001:10001
 WORKDIR /var/lib/syncd
 EXPOSE 9108
-# /livez says that the event loop turns; a database that is away is no reason to restart syncd.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", "\
-import http.client, os; \
-port = int(os.environ['SYNCD_SERVICE__LISTEN'].rpartition(':')[2]); \
-page = http.client.HTTPConnection('127.0.0.1', port, timeout=4); \
-page.request('GET', '/livez'); \
-raise SystemExit(page.getresponse().status != 200)"]
+# It asks /livez: a database that is away is no reason to restart syncd.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["python", "-m", "syncd.service.probe"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["syncd"]
 CMD ["run"]

