@@ -26,3 +26,18 @@ def parse_duration(text: str) -> timedelta:
     if length > _LIMIT:
         raise ValueError("must be at most ten years (3650d)")
     return length
+
+
+def brief(length: timedelta) -> str:
+    """*length* for a glance, rounded down: "12 s", "5 min", "3 h 20 min", "4 d 2 h"; the two largest units at most."""
+    seconds = max(0, int(length.total_seconds()))
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return _of_two(days, "d", hours % 24, "h")
+    if hours:
+        return _of_two(hours, "h", minutes % 60, "min")
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+def _of_two(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large} {large_unit} {small} {small_unit}" if small else f"{large} {large_unit}"

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from syncd.errors import DatabaseUnusable
 from syncd.postgres.database import Database
+from syncd.postgres.migrate import pending
 from syncd.postgres.sql import queries
 
 
@@ -65,6 +67,29 @@ class Registry:
     async def status(self) -> list[dict[str, Any]]:
         """The rows of toggl.sync_status, in rank order."""
         return [dict(row) for row in await self._fetch("sync_status")]
+
+    async def status_of(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of toggl.sync_status about these tokens, in rank order."""
+        return [dict(row) for row in await self._fetch("sync_status_of", names)]
+
+    async def held_summary(self, names: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        """Like `held_deletes`, of these tokens, with `deletes`, a count, in place of ids."""
+        return [dict(row) for row in await self._fetch("held_summary", names, limit)]
+
+    async def quarantine_summary(self, names: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        """What is in quarantine of these tokens: token, resource, reason, records (a count), since."""
+        return [dict(row) for row in await self._fetch("quarantine_summary", names, limit)]
+
+    async def check_schema(self) -> tuple[int, str]:
+        """`versions`, of a schema that is ours.
+
+        Raises:
+            DatabaseUnusable: it is behind, ahead, or was edited.
+        """
+        async with self._database.connection() as connection:
+            if await pending(connection):
+                raise DatabaseUnusable("the schema is behind: run `syncd migrate`")
+        return await self.versions()
 
     async def health(self) -> dict[str, Any]:
         """`by_status`: status -> tokens; `worst`: the stalest token; `quarantined`: records put aside."""

@@ -29,6 +29,7 @@ from syncd.service.reload import Reload
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime, open_runtime
 from syncd.service.sd_notify import ServiceManager
+from syncd.service.vitals import Vitals
 from syncd.telemetry import events
 
 TICK_S = 1.0
@@ -57,7 +58,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._signal: signal.Signals | None = None
         self._database_away = False
-        self._registry: Registry | None = None
+        self._vitals = Vitals(clock, settings.tokens)
 
     def stop(self, number: signal.Signals | None = None) -> None:
         """Finish what is at work and leave. A second signal means: now, whatever is open is rolled back."""
@@ -95,9 +96,9 @@ class Daemon:
 
     async def _open_and_serve(self) -> int:
         """From the first wait to the last; how many pulls had to be rolled back."""
-        listen, metrics = self._settings.service.listen, self._reporter.metrics
+        listen = self._settings.service.listen
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(serve_pages(listen, lambda: self._registry, metrics))
+            await stack.enter_async_context(serve_pages(listen, self._vitals, self._reporter, self._clock))
             await stack.enter_async_context(self._watched_over())
             opening = asyncio.create_task(self._open(stack))
             stopping = asyncio.create_task(self._stop.wait())
@@ -174,7 +175,7 @@ class Daemon:
         leader = Leader(url, runtime.database.where)
         dispatcher = LocalDispatcher(runtime, self._settings.sync.max_concurrent_pulls)
         heartbeat = Heartbeat(runtime, self._reporter, self._clock)
-        self._registry = runtime.registry
+        self._vitals.open(runtime.registry)
         async with self._ticking(runtime):
             await self._log_ready(runtime)
             beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
@@ -197,6 +198,7 @@ class Daemon:
             await self._tick.wait()
             self._tick.clear()
             await self._turn(runtime, leader, dispatcher)
+            self._vitals.turned(leads=leader.leads, in_flight=dispatcher.in_flight)
 
     async def _turn(self, runtime: Runtime, leader: Leader, dispatcher: LocalDispatcher) -> None:
         led = leader.leads
@@ -205,10 +207,12 @@ class Daemon:
             if leads != led:
                 self._log.emit(events.LEADER_ACQUIRED if leads else events.LEADER_LOST)
             await self._reload.apply(runtime)
+            self._vitals.configure(self._reload.settings.tokens)
             dispatcher.limit = self._reload.settings.sync.max_concurrent_pulls
             if leads:
                 await dispatcher.dispatch()
         except DatabaseError as error:
+            self._reporter.metrics.service.database_failed()
             if led:
                 self._log.emit(events.LEADER_LOST)
             if not self._database_away:
@@ -222,11 +226,15 @@ class Daemon:
     async def _keep_house(self, registry: Registry) -> None:
         await expire_history(registry, self._reload.settings.sync.history.retention, self._log)
 
+    def _wake(self) -> None:
+        self._vitals.ticked()
+        self._tick.set()
+
     @asynccontextmanager
     async def _ticking(self, runtime: Runtime) -> AsyncIterator[None]:
         scheduler = AsyncIOScheduler(timezone="UTC")
         scheduler.add_job(
-            self._tick.set, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None
+            self._wake, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None
         )
         scheduler.add_job(
             self._keep_house,

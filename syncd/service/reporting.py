@@ -5,6 +5,7 @@ from typing import Any
 
 from syncd.clock import Clock
 from syncd.errors import (
+    DatabaseError,
     InvariantViolated,
     QuotaExhausted,
     RateLimited,
@@ -15,6 +16,7 @@ from syncd.errors import (
     Unforeseen,
 )
 from syncd.service.notices import line_of
+from syncd.service.recent import RecentPulls
 from syncd.sync.consequences import consequence
 from syncd.sync.report import Counts, PullReport
 from syncd.telemetry import events
@@ -38,6 +40,7 @@ class Reporter:
         self.metrics = metrics
         self._clock = clock
         self._rejected: set[str] = set()
+        self.recent = RecentPulls()
 
     def retry(self, token: str, retry: Retry) -> None:
         """One failed attempt: quiet while there is another to come."""
@@ -75,6 +78,7 @@ class Reporter:
         self._explain_records(report)
         self._explain_interval(report)
         self._measure(report)
+        self.recent.add(report)
         self.log.emit(
             events.PULL_FINISH,
             pull_fields(report, self._clock),
@@ -100,6 +104,9 @@ class Reporter:
 
     def _measure(self, report: PullReport) -> None:
         self.metrics.pull_finished(report.result, report.duration_s)
+        self.metrics.service.database_retried(report.db_retries)
+        if isinstance(report.error, DatabaseError):
+            self.metrics.service.database_failed()
         for http_status, count in report.traffic.answers.items():
             self.metrics.requests_answered(http_status, count)
         resources: tuple[tuple[Resource, Counts], ...] = (("client", report.clients), ("project", report.projects))

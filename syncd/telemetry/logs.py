@@ -179,7 +179,7 @@ class _Composer:
         self._sequence = count(1)
         self._process = {
             "service.name": "syncd",
-            "service.version": _program_version(),
+            "service.version": program_version(),
             "service.instance.id": instance_id,
             "ecs.version": ECS_VERSION,
             "syncd.run.id": run_id,
@@ -236,7 +236,7 @@ def _unformattable(record: logging.LogRecord, error: Exception) -> logging.LogRe
     return logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, text, None, None)
 
 
-def _program_version() -> str:
+def program_version() -> str:
     try:
         return version("syncd")
     except PackageNotFoundError:

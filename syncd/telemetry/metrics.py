@@ -1,9 +1,16 @@
-"""Counters and gauges for Prometheus. Labels are closed sets: no token, workspace or path ever becomes one."""
+"""Counters and gauges for Prometheus. Labels are closed sets, or the configured tokens' names: no workspace, no path.
 
-from typing import Literal
+Names follow Prometheus: base units, `_total` for counters, one unit per name.
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import platform
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from syncd.telemetry.logs import program_version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -21,11 +28,68 @@ _STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx", "none")
 _PULL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
+# Columns of toggl.sync_status that become one gauge per token: five series for each.
+_OF_TOKENS = (
+    ("staleness_seconds", "staleness_seconds", "Time since the last successful pull began"),
+    ("quota_remaining", "quota_remaining", "Requests left in this hour, as the API last said"),
+    ("rows", "rows", "Clients and projects that the token sees"),
+    ("deletes_held", "deletes_held", "Deletions that wait for a person"),
+    ("quarantined", "quarantined", "Records that are kept aside"),
+)
+# A healthy loop is late by less than a millisecond; what a person notices begins at a quarter of a second.
+_LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class ServiceMetrics:
+    """How the process does, and whether its database answers."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        ProcessCollector(registry=registry)
+        build = Gauge(
+            "syncd_build_info", "Always 1; the labels say what runs", ["version", "python"], registry=registry
+        )
+        build.labels(program_version(), platform.python_version()).set(1)
+        self._lag = Histogram(
+            "syncd_event_loop_lag_seconds",
+            "How late a timer was, once a second",
+            buckets=_LAG_SECONDS,
+            registry=registry,
+        )
+        self._errors = Counter("syncd_database_errors", "Pulls and turns that the database failed", registry=registry)
+        self._retries = Counter("syncd_database_retries", "Transactions tried again", registry=registry)
+        self._up = Gauge("syncd_database_up", "1 if the database answered when last asked", registry=registry)
+        self._leader = Gauge("syncd_leader", "1 if this process pulls, 0 if it stands by", registry=registry)
+        self._in_flight = Gauge("syncd_pulls_in_flight", "Pulls at work", registry=registry)
+
+    def timer_late(self, seconds: float) -> None:
+        """A timer of the event loop fired *seconds* after it should have."""
+        self._lag.observe(max(0.0, seconds))
+
+    def database_failed(self) -> None:
+        """Something could not be done because of the database."""
+        self._errors.inc()
+
+    def database_retried(self, times: int) -> None:
+        """Transactions were tried again."""
+        self._retries.inc(times)
+
+    def set_state(self, *, database_up: bool, leads: bool, in_flight: int) -> None:
+        """How it stands now."""
+        self._up.set(database_up)
+        self._leader.set(leads)
+        self._in_flight.set(in_flight)
+
+
 class Metrics:
     """The metrics of one service, in a registry of their own. All series exist from the start, at zero."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._service = ServiceMetrics(self._registry)
+        self._by_token = {
+            column: Gauge(f"syncd_token_{name}", meaning, ["token"], registry=self._registry)
+            for column, name, meaning in _OF_TOKENS
+        }
         self._pulls = Counter("syncd_pulls", "Pulls ended", ["result"], registry=self._registry)
         self._pull_seconds = Histogram(
             "syncd_pull_duration_seconds", "Time a pull took", buckets=_PULL_SECONDS, registry=self._registry
@@ -79,6 +143,24 @@ class Metrics:
     def set_staleness_max(self, seconds: float) -> None:
         """Seconds since the last success of the token that waits longest."""
         self._staleness.set(seconds)
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """For handlers that write it out."""
+        return self._registry
+
+    @property
+    def service(self) -> "ServiceMetrics":
+        """Those about the process and its database."""
+        return self._service
+
+    def set_of_tokens(self, tokens: Mapping[str, Mapping[str, Any]]) -> None:
+        """Token -> its row of toggl.sync_status. What is unknown (None) has no series; nor has any other token."""
+        for column, gauge in self._by_token.items():
+            gauge.clear()
+            for token, row in tokens.items():
+                if row[column] is not None:
+                    gauge.labels(token).set(row[column])
 
     def render(self) -> bytes:
         """All of it in the text format that CONTENT_TYPE names."""

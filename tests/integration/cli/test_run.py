@@ -134,7 +134,7 @@ async def test_second_signal_ends_at_once(configured: Syncd, toggl: Emulator) ->
 
 
 async def test_pages_for_monitoring(configured: Syncd) -> None:
-    """Alive, ready, and numbers; no names of tokens among them."""
+    """Alive, ready, numbers, and a page; whoever leads says so."""
     port = unused_port()
     configured.configure(service={"listen": f"127.0.0.1:{port}"})
     async with configured.running("run") as daemon, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
@@ -146,7 +146,13 @@ async def test_pages_for_monitoring(configured: Syncd) -> None:
             metrics = await answer.text()
         assert 'syncd_pulls_total{result="changed"} 1.0' in metrics
         assert 'syncd_rows_written_total{kind="inserted",resource="client"} 2.0' in metrics
-        assert "acme" not in metrics
+        assert 'syncd_token_rows{token="acme"} ' in metrics
+        assert "syncd_leader 1.0" in metrics
+        async with http.get("/status") as answer:
+            status = await answer.json()
+        assert (status["daemon"]["role"], status["tokens"][0]["token"]) == ("leader", "acme")
+        async with http.get("/") as answer:
+            assert "The token is fresh" in await answer.text()
         assert (await daemon.stop(signal.SIGTERM)).exit_code == 0
 
 

@@ -1,0 +1,78 @@
+"""What the daemon knows of itself, for those who ask from outside: whether it turns, whether it leads.
+
+The daemon writes, the pages read. None of it is authoritative: what must survive a restart is in the database.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+from syncd.clock import Clock
+from syncd.postgres.registry import Registry
+from syncd.tokens import Token
+
+TICK_WITHIN_S = 30.0
+"""The scheduler ticks every second. The system was asleep for longer? Its monotonic clock was, too."""
+
+TURN_WITHIN_S = 300.0
+"""A turn asks the database, which may take its time-outs to say that it is away: that is not our death."""
+
+Role = Literal["starting", "leader", "standby"]
+
+
+class Vitals:
+    """The daemon's own state. `registry` is None while the database has not come yet."""
+
+    def __init__(self, clock: Clock, tokens: Iterable[Token]) -> None:
+        self._clock = clock
+        self.started_at: datetime = clock.now()
+        self._started = clock.monotonic()
+        self.registry: Registry | None = None
+        self.leads = False
+        self.in_flight = 0
+        self.intervals: Mapping[str, timedelta] = {}
+        self._ticked: float | None = None
+        self._turned: float | None = None
+        self.configure(tokens)
+
+    def configure(self, tokens: Iterable[Token]) -> None:
+        """These tokens are ours; the pages show no others that the database may know."""
+        self.intervals = {token.name: token.interval for token in tokens}
+
+    @property
+    def role(self) -> Role:
+        """Only the leader pulls."""
+        if self.registry is None:
+            return "starting"
+        return "leader" if self.leads else "standby"
+
+    @property
+    def uptime_s(self) -> float:
+        return self._clock.monotonic() - self._started
+
+    def open(self, registry: Registry) -> None:
+        """The database is there; from now on ticks and turns are expected."""
+        self.registry = registry
+        self._ticked = self._turned = self._clock.monotonic()
+
+    def ticked(self) -> None:
+        """The scheduler woke us."""
+        self._ticked = self._clock.monotonic()
+
+    def turned(self, *, leads: bool, in_flight: int) -> None:
+        """What was due has been looked for, successfully or not."""
+        self._turned = self._clock.monotonic()
+        self.leads, self.in_flight = leads, in_flight
+
+    def ailment(self) -> str | None:
+        """Why a restart would help; None: alive. Says nothing about the database: restarting us would not mend it."""
+        return ailment_of(self._clock.monotonic(), self._ticked, self._turned)
+
+
+def ailment_of(now: float, ticked: float | None, turned: float | None) -> str | None:
+    """Instants on the monotonic clock, in seconds; None: not expected yet."""
+    if ticked is not None and now - ticked > TICK_WITHIN_S:
+        return f"no tick of the scheduler for {now - ticked:.0f} s"
+    if turned is not None and now - turned > TURN_WITHIN_S:
+        return f"no turn of the dispatcher for {now - turned:.0f} s"
+    return None
