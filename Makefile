@@ -12,7 +12,7 @@ SEED   ?= 1
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deep sim quotas mutants chaos-kills contract compare docs lint deployment lock clean
+.PHONY: help run test test-deep sim quotas mutants chaos-kills contract compare docs lint deployment package lock clean
 
 # Every set of requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -62,6 +62,9 @@ docs: $(VENV)/.dev ## write the generated pages anew: log events and their JSON 
 
 deployment: $(VENV)/.dev $(VENV)/.compose ## the image, compose and systemd files, read by the tools that are for them
 	deploy/check.sh
+
+package: $(VENV)/.run ## sdist and wheel into dist/, the wheel tried in an environment of its own
+	PY=$(PY) deploy/package.sh
 
 lock: ## resolve requirements/*.txt anew, with hashes and without host names
 	$(PY) -m venv --without-pip $(VENV)/lock
