@@ -137,9 +137,9 @@ class Digest:
         self._total = hashlib.blake2b(version.encode(), digest_size=16)
 
     def add(self, answer: Answer) -> None:
-        """Count one answer in; the order matters, and from when on changes were asked for does not."""
+        """Count one answer in; the order matters, and that only changes were asked for, but not from when on."""
         request, size = answer.request, len(answer.body)
-        query = [(name, value) for name, value in request.query if name != "since"]
+        query = [(name, "" if name == "since" else value) for name, value in request.query]
         head = f"\n{request.path} {query} {answer.http_status} {answer.content_type} {answer.framed} {size}\n"
         self._total.update(head.encode())
         self._total.update(answer.body)
