@@ -203,10 +203,11 @@ def load_settings(path: Path | None, environ: Mapping[str, str], *, require_toke
     Raises:
         ConfigError: `problems` lists everything that is wrong, one sentence each.
     """
-    return _Loading(_find_file(path, environ), environ).settings(require_tokens=require_tokens)
+    return _Loading(find_file(path, environ), environ).settings(require_tokens=require_tokens)
 
 
-def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The file to read, see `load_settings`; raises ConfigError for one that is named but not there."""
     if path is not None:
         if not path.exists():
             raise ConfigError([f"--config {shown(str(path))}: no such file; correct the path"])

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from syncd.cli.client_tables import as_json, clients_table, columns, projects_table
 from syncd.cli.setup import for_a_person, open_reporter, run_async, settings_of
 from syncd.cli.tables import result_console
+from syncd.cli.token_options import one_token
 from syncd.clock import Clock
 from syncd.errors import TogglError
 from syncd.records import Client, Project
@@ -79,7 +80,7 @@ def _subcommand(name: str) -> Callable[[Callable[..., None]], click.Command]:
             click.option("--json", "as_json_", is_flag=True, help="JSON with the mirror's column names."),
             click.option("--workspace", "workspace_id", type=_ID, metavar="ID",
                          help="Where; may be left out where the token sees one workspace."),
-            click.option("--token", metavar="NAME", help="As whom; may be left out where there is one token."),
+            one_token,
         ):  # fmt: skip
             whole = option(whole)
         return command.command(name)(whole)

@@ -7,12 +7,13 @@ from rich.console import Console
 
 from syncd.cli.setup import for_a_person, open_reporter, run_async, settings_of
 from syncd.cli.tables import pulling, pulls_json, pulls_summary, result_console
+from syncd.cli.token_options import some_tokens
 from syncd.clock import Clock
 from syncd.service.once import pull_once, select
 
 
 @click.command("once")
-@click.option("--token", "names", multiple=True, metavar="NAME", help="Only this token; may be given several times.")
+@some_tokens
 @click.option("--full", is_flag=True, help="Compare everything, whether or not the answers changed.")
 @click.option("--json", "as_json", is_flag=True, help="A list with one object per token instead of a table.")
 @click.pass_context

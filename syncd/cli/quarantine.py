@@ -7,9 +7,8 @@ import click
 
 from syncd.cli.setup import ask
 from syncd.cli.tables import plain, quarantine_table, result_console
+from syncd.cli.token_options import some_tokens
 from syncd.service.inspection import pull_soon, read_quarantine
-
-_TOKENS = click.option("--token", "names", multiple=True, metavar="NAME", help="Only this token; may be repeated.")
 
 
 @click.group("quarantine")
@@ -18,7 +17,7 @@ def command() -> None:
 
 
 @command.command("list")
-@_TOKENS
+@some_tokens
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, with the records as they came.")
 @click.pass_context
 def list_(context: click.Context, names: tuple[str, ...], as_json: bool) -> None:
@@ -33,7 +32,7 @@ def list_(context: click.Context, names: tuple[str, ...], as_json: bool) -> None
 
 
 @command.command("retry")
-@_TOKENS
+@some_tokens
 @click.pass_context
 def retry(context: click.Context, names: tuple[str, ...]) -> None:
     """Pull the tokens concerned anew: due now, comparing everything. A running daemon picks it up."""

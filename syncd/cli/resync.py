@@ -5,11 +5,12 @@ from functools import partial
 import click
 
 from syncd.cli.setup import ask
+from syncd.cli.token_options import some_tokens
 from syncd.service.inspection import pull_soon
 
 
 @click.command("resync")
-@click.option("--token", "names", multiple=True, metavar="NAME", help="Only this token; may be given several times.")
+@some_tokens
 @click.pass_context
 def command(context: click.Context, names: tuple[str, ...]) -> None:
     """Forget digests: the next pull, due now, compares everything. A running daemon picks it up."""

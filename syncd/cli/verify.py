@@ -8,6 +8,7 @@ import msgspec
 
 from syncd.cli.setup import for_a_person, open_reporter, run_async, settings_of
 from syncd.cli.tables import drift_table, plain, result_console
+from syncd.cli.token_options import some_tokens
 from syncd.clock import Clock
 from syncd.service.once import select
 from syncd.service.verifying import verify
@@ -15,7 +16,7 @@ from syncd.toggl.dialect import Cost
 
 
 @click.command("verify")
-@click.option("--token", "names", multiple=True, metavar="NAME", help="Only this token; may be given several times.")
+@some_tokens
 @click.option("--repair", is_flag=True, help="Pull everything anew where rows drifted; deletions keep their rules.")
 @click.option("--json", "as_json", is_flag=True, help="One object with all that drifted.")
 @click.pass_context
