@@ -31,7 +31,9 @@ from syncd.sync.deletes import DeleteRules
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
+from syncd.toggl.breaker import Breaker
 from syncd.toggl.client import Toggl, open_session
+from syncd.toggl.quota import Quotas
 from tests.processes import Syncd
 
 IS_DEEP = os.environ.get("SYNCD_TEST_DEEP") == "1"
@@ -286,6 +288,12 @@ class Source:
         """One pull into a database by a pool of its own; None if there was no connection to begin with."""
         async with pool_of(url) as database:
             return None if database is None else await self.puller(database).pull(Subject("t0", TOKEN), full=full)
+
+
+async def pull_afresh(puller: Puller, *, full: bool = False) -> PullReport:
+    """A pull of a process that knows nothing of a quota that was used up, nor of a host that did not answer."""
+    puller.toggl.quotas, puller.toggl.breaker = Quotas(), Breaker()
+    return await puller.pull(Subject("t0", TOKEN), full=full)
 
 
 def configured(syncd: Syncd, base_url: str, url: str) -> None:

@@ -34,6 +34,7 @@ from tests.chaos.kit import (
     assert_mirrors,
     looking_at,
     pool_of,
+    pull_afresh,
     register,
     rules,
     sourced,
@@ -302,12 +303,12 @@ async def test_i06_no_fault_makes_a_tombstone(
     puller = stand.pullers[strategy, case.is_slow]
     if strategy != stand.strategy:  # a change is a fresh start, so let it be over
         stand.strategy = strategy
-        await usual.pull(T0, full=True)
+        await pull_afresh(usual, full=True)
     fault = stand.hit(case.mishap, position, strategy=strategy)
     everywhere = {(resource, w) for resource in ("client", "project") for w in WORKSPACES}
     for nth in range(FAULTY_PULLS):
         edit = stand.edit()
-        report = await puller.pull(T0, full=True)
+        report = await pull_afresh(puller, full=True)
         assert fault.fired > nth, "it never struck"
         assert type(report.error) is (outcome.error or type(None)), repr(report.error)
         assert report.is_fresh == (outcome.error is None)
@@ -316,7 +317,7 @@ async def test_i06_no_fault_makes_a_tombstone(
         lost = struck_list(position) if outcome.loses else set()
         assert await stand.arrived(edit) == (set() if outcome.error else everywhere - lost)
     stand.emulator.faults.clear()
-    report = await usual.pull(T0, full=True)
+    report = await pull_afresh(usual, full=True)
     assert report.is_fresh, report.error
     await assert_mirrors(stand.audit, stand.world)
     assert await tombstones_of(stand.audit) == []
@@ -338,7 +339,7 @@ async def test_what_may_pass_is_tried_again_within_the_pull(stand: Stand, name: 
     position = positions[PASSING.index(name) % len(positions)]
     fault = stand.hit(CASES[name].mishap, position, times=1)
     edit = stand.edit()
-    report = await stand.pullers["workspace", False].pull(T0)
+    report = await pull_afresh(stand.pullers["workspace", False])
     assert (report.result, fault.fired) == ("changed", 1), report.error
     assert report.traffic.retries <= 1  # 0: aiohttp itself asks again where a connection that was kept alive has ended
     assert len(await stand.arrived(edit)) == 4
