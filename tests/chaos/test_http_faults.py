@@ -161,7 +161,7 @@ CASES: dict[str, Case] = {
     "status 405": Case(mishaps.status(405), OTHERWISE),
     "quota used up": Case(mishaps.status(402, headers={"X-Toggl-Quota-Remaining": "0"}), QUOTA),
     "quota, in words": Case(mishaps.status(402, b"You have hit your hourly limit"), QUOTA),
-    "a feature to be paid": Case(mishaps.status(402, b"Upgrade", {"X-Toggl-Quota-Remaining": "9"}), CONTRACT),
+    "a feature to be paid": Case(mishaps.status(402, b"Upgrade", {"X-Toggl-Quota-Remaining": "900"}), CONTRACT),
     **{f"too many requests, {name}": Case(limited(after), LIMITED) for name, after in WAITS.items()},
     # The body -----------------------------------------------------------------------------------------------
     "a page for people": Case(mishaps.html(), CONTRACT),
