@@ -6,13 +6,14 @@ BIN    := $(VENV)/bin
 PYTHON := $(BIN)/python
 PIP     = $(PY) -m pip --python $(PYTHON) install --quiet --disable-pip-version-check --no-input --root-user-action ignore
 ARGS   ?=
+ENGINE ?= docker
 EXAMPLES ?= 1000
 KILLS  ?= 100
 SEED   ?= 1
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deep sim quotas mutants chaos-kills contract compare docs lint deployment package lock clean
+.PHONY: help run test test-deep sim quotas mutants chaos-kills contract compare docs lint deployment package image lock clean
 
 # Every set of requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -65,6 +66,10 @@ deployment: $(VENV)/.dev $(VENV)/.compose ## the image, compose and systemd file
 
 package: $(VENV)/.run ## sdist and wheel into dist/, the wheel tried in an environment of its own
 	PY=$(PY) deploy/package.sh
+
+image: ## build the container image (ENGINE=docker, podman or buildah)
+	$(ENGINE) build $(if $(filter docker,$(ENGINE)),,--format docker) --tag syncd \
+	  --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown) $(ARGS) .
 
 lock: ## resolve requirements/*.txt anew, with hashes and without host names
 	$(PY) -m venv --without-pip $(VENV)/lock

@@ -1,9 +1,6 @@
 """What the image and the compose file repeat of other files, and must not contradict."""
 
-import json
 import re
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -20,28 +17,6 @@ COMPOSE = (ROOT / "docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = YAML(typ="safe").load(COMPOSE)["services"]
 UNIT = (ROOT / "deploy" / "systemd" / "syncd.service").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-
-
-def test_demo_knows_the_token_of_its_emulator() -> None:
-    """The emulator makes its token out of the seed in its command; the demo has it written down."""
-    command = re.search(r"command: \[(emulate, .*)\]", COMPOSE)
-    token = re.search(r"TOGGL_API_TOKEN: (\w+)", COMPOSE)
-    assert command
-    assert token
-    arguments = [argument.strip(' "') for argument in command[1].split(",")]
-    arguments[arguments.index("--host") + 1] = "127.0.0.1"
-    arguments[arguments.index("--port") + 1] = "0"
-
-    with subprocess.Popen(
-        [sys.executable, "-m", "syncd", *arguments, "--json"], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as emulator:
-        try:
-            assert emulator.stdout
-            announced = json.loads(emulator.stdout.readline())
-        finally:
-            emulator.kill()
-
-    assert [token[1]] == [entry["token"] for entry in announced["tokens"]]
 
 
 def test_image_is_given_every_file_it_copies() -> None:
