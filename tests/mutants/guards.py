@@ -9,6 +9,7 @@ STORE = " ".join(f"tests/integration/sync/test_{name}.py" for name in ("store", 
 WRITES = "tests/integration/sync/test_written.py"
 CLIENT = "tests/integration/toggl tests/unit/toggl"
 DECODE = "tests/unit/toggl"
+V9 = "tests/unit/toggl/test_v9_walk.py tests/integration/sync/test_v9.py tests/stateful/test_twins.py"
 SIM = "tests/sim/test_sim.py::test_no_invariant_breaks"
 LOGS = "tests/unit/telemetry tests/property/telemetry"
 
@@ -163,6 +164,43 @@ MUTANTS = [
            "if self._gzip is not None and (not self._gzip.eof or self._gzip.unused_data):", "if False:", CLIENT),
     Mutant("requests are paced", "syncd/toggl/pacing.py",
            "        self._free_at = slot + self.interval_s\n", "        self._free_at = slot\n", CLIENT),
+    # -- pulls of changes
+    Mutant("a list of changes confirms no absence", "syncd/sync/visibility.py",
+           "    if snapshot.is_delta:\n", "    if False:\n", V9),
+    Mutant("changes bury only what the source calls deleted", "syncd/sync/planning.py",
+           "only_proven=snapshot.is_delta", "only_proven=False", "tests/unit/sync/test_planning.py"),
+    Mutant("what is called deleted needs no second snapshot", "syncd/sync/deletes.py",
+           "return cohort.is_proven or (", "return (", V9),
+    Mutant("the guard holds what is called deleted, too", "syncd/sync/deletes.py",
+           "    if reason is None:\n", "    if reason is None or proven:\n", V9),
+    Mutant("changes will not do while something is undecided", "syncd/sync/planning.py",
+           "(snapshot.cursor or _kept_cursor(before, snapshot)) if is_settled else None",
+           "snapshot.cursor or _kept_cursor(before, snapshot)", V9),
+    Mutant("changes will not do when a comparison is asked for", "sql/queries/tokens.sql",
+           "AND s.cursor_no = t.compare_no AND", "AND", V9),
+    Mutant("changes will not do after two months", "sql/queries/tokens.sql",
+           "s.cursor > now() - interval '60 days'", "s.cursor IS NOT NULL", V9),
+    Mutant("changes will not do when a client has moved", "syncd/sync/pull.py",
+           "        if not clients_moved(snapshot.clients, known):\n", "        if True:\n", V9),
+    Mutant("changes will not do with other rights", "syncd/toggl/v9_projects.py",
+           "cursor is not None and cursor.is_admin == workspace.is_admin", "cursor is not None", V9),
+    Mutant("changes that are refused are listed in full", "syncd/toggl/v9_projects.py",
+           "if answer.http_status == 400 and self.is_delta:", "if False:", DECODE),
+    Mutant("a list of changes is no whole list", "syncd/toggl/dialect.py",
+           '[(name, "" if name == "since" else value) for name, value in request.query]',
+           '[(name, value) for name, value in request.query if name != "since"]', DECODE),
+    Mutant("pages are followed to their end", "syncd/toggl/v9_projects.py",
+           "            if self.projects.count > known:\n", "            if False:\n", V9),
+    Mutant("behind several pages changes are asked for", "syncd/toggl/v9_projects.py",
+           "        elif len(self._sizes) > 1:\n", "        elif False:\n", V9),
+    Mutant("an empty second page is a page", "syncd/toggl/v9_projects.py",
+           "        elif len(self._sizes) > 1:\n", "        elif sum(size > 0 for size in self._sizes) > 1:\n", V9),
+    Mutant("a list of changes that may be cut is no proof", "syncd/toggl/v9_projects.py",
+           " < self._sizes[0]\n", " < 10**9\n", V9),
+    Mutant("a deletion between pages is a shift", "syncd/toggl/collector.py",
+           "                if records.pop(row.id, None) is not None:\n", "                if False:\n", V9),
+    Mutant("a row that no page had is a shift", "syncd/toggl/collector.py",
+           "if row.id not in records and (born is None or born < since):", "if False:", DECODE),
     # -- writes
     Mutant("the library does not repeat a write", "syncd/toggl/client.py",
            "middlewares=(_only_once,) if request.is_write else (),", "middlewares=(),", CLIENT),

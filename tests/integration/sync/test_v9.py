@@ -13,6 +13,7 @@ from syncd.emulator.faults import Exchange, Mishap
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
 from syncd.postgres.database import Database
+from syncd.postgres.sql import queries
 from syncd.sync.deletes import DeleteRules
 from syncd.toggl import v9
 from tests.integration.sync.conftest import Mirror, mirror_of
@@ -108,6 +109,39 @@ async def test_a_project_that_the_source_calls_deleted_is_gone_at_once(
     assert (await settled.pull()).projects.deleted == 0
 
 
+async def test_the_guard_holds_back_what_the_source_calls_deleted(settled: Mirror, world: World) -> None:
+    """It needs no second confirmation, but a person's word if it is much."""
+    doomed = sorted(world.projects)[:10]
+    for id_ in doomed:
+        world.delete_project(id_)
+    assert (await settled.pull()).projects.deleted == 0
+    ((hash_, ids),) = await settled.rows("SELECT held_hash, held_ids FROM syncd.scopes WHERE held_ids IS NOT NULL")
+    assert ids == doomed
+    await settled.registry.decide([hash_], "approve", timedelta(days=1))
+    assert (await settled.pull()).projects.deleted == 10
+
+
+async def test_changes_do_while_nothing_is_undecided(settled: Mirror, emulator: Emulator, world: World) -> None:
+    """A project that is hidden from a member is not called deleted. A whole pull misses it, then each lists all until
+    it is gone."""
+    (wid,) = world.workspaces
+    world.share("t0", wid, admin=False)
+    for _ in range(2):
+        await settled.pull(full=True)
+    hidden = next(row.id for row in world.projects.values() if not row.is_private)
+    world.update_project(hidden, is_private=True)
+    for _ in range(2):
+        await settled.pull()
+    assert hidden in await live(settled, "projects")
+    emulator.log.clear()
+    lists = []
+    for full in (True, False, False, False):
+        await settled.pull(full=full)
+        lists += [path.rpartition("/")[2] for path in asked(emulator) if "projects" in path and path[-1].isalpha()]
+    assert lists == ["projects", "projects", "projects since", "projects since"]
+    assert hidden not in await live(settled, "projects")
+
+
 async def test_deleting_a_client_reaches_its_projects(settled: Mirror, emulator: Emulator, world: World) -> None:
     """The projects' `at` does not move, so the list of changes is silent about them."""
     doomed = next(iter(world.clients))
@@ -152,6 +186,14 @@ async def test_other_rights_have_everything_listed(settled: Mirror, emulator: Em
 
 async def test_a_request_to_resync_has_everything_listed(settled: Mirror, emulator: Emulator) -> None:
     await settled.registry.pull_soon(["t0"])
+    emulator.log.clear()
+    assert (await settled.pull()).full
+    assert asked(emulator)[-1].endswith("projects")
+
+
+async def test_another_token_s_loss_has_everything_listed(settled: Mirror, emulator: Emulator) -> None:
+    """Who owns its rows now must see them as they are to it, changed or not."""
+    await settled.rows(queries()["compare_tokens"], ["t0"])
     emulator.log.clear()
     assert (await settled.pull()).full
     assert asked(emulator)[-1].endswith("projects")

@@ -209,3 +209,14 @@ def test_what_the_database_refuses_is_put_aside() -> None:
         ("project", "5", "workspace_changed"),
     ]
     assert (rest.clients.incomplete, rest.projects.incomplete) == (("rejects",), ("rejects",))
+
+
+def test_changes_bury_only_what_the_source_calls_deleted() -> None:
+    """What was missed often enough long ago may be there again: who does not look cannot tell."""
+    scope = Scope(is_admin=False, strategy="workspace", ids=[1, 3], absent=[Cohort([2], NOW, NOW, 5)])
+    changes: Snapshot[Any] = Snapshot("workspace", {}, gone=frozenset({3}), is_delta=True, cursor=NOW)
+    snapshot = msgspec.structs.replace(seen([], []), projects=changes)
+    rows = held(a_project(1), a_project(2), a_project(3), scope=scope)
+    made = plan_workspace(snapshot, held(), rows, msgspec.structs.replace(ME, began_at=LATER)).projects
+    assert (made.deletes.tombstones, made.scope.ids) == ([3], [1])
+    assert made.scope.absent == scope.absent
