@@ -34,6 +34,18 @@ SELECT set_config('role', $1, true);
 -- A migration that waits for a table makes every reader behind it wait: give up soon, try again.
 SET LOCAL lock_timeout = '2s';
 
+-- name: blockers
+-- Who else holds tables of this database's users, at most three, longest first. Of other users' sessions the server
+-- tells an ordinary role no more than this.
+SELECT format('process %s of role %s%s', a.pid, coalesce(a.usename, '?'),
+              CASE WHEN a.application_name <> '' THEN ', ' || a.application_name ELSE '' END) AS who
+FROM pg_stat_activity a
+WHERE a.pid <> pg_backend_pid() AND EXISTS (
+    SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+    WHERE l.pid = a.pid AND l.granted AND c.relkind = 'r' AND c.oid >= 16384
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+ORDER BY a.xact_start, a.backend_start LIMIT 3;
+
 -- name: record_migration
 INSERT INTO syncd.migrations (version, name, checksum) VALUES ($1, $2, $3);
 

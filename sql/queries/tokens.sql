@@ -170,6 +170,18 @@ SELECT coalesce(jsonb_object_agg(status, tokens), '{}') AS by_status,
        (SELECT count(*) FROM syncd.quarantine WHERE released_at IS NULL) AS quarantined
 FROM (SELECT status, count(*) AS tokens FROM toggl.sync_status GROUP BY status) s;
 
+-- name: turns
+-- How every enabled token does: seconds since its last success; the bound, three intervals, of those that the quota
+-- allows, but no less than we look; and why it was not pulled though its turn came, and was not just a moment ago.
+SELECT name AS token, extract(epoch FROM now() - last_success_at)::float8 AS staleness_s,
+       greatest(60, 3 * extract(epoch FROM greatest(pull_interval, quota_interval)))::float8 AS bound_s,
+       CASE WHEN next_due_at > now() THEN NULL
+            WHEN running_until > now() THEN CASE WHEN next_due_at + pull_interval <= now() THEN 'running' END
+            WHEN not_before > now() THEN CASE status WHEN 'rejected' THEN 'rejected' ELSE 'rate_limited' END
+            END AS skipped,
+       CASE WHEN not_before > now() THEN not_before END AS held_until
+FROM syncd.tokens WHERE enabled ORDER BY rank, name;
+
 -- name: expire_versions
 -- Forget superseded versions that ended more than $1 ago.
 WITH clients AS (DELETE FROM syncd.client_versions WHERE valid_to < now() - $1::interval RETURNING 1),

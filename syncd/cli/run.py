@@ -5,9 +5,10 @@ import sys
 
 import click
 
-from syncd.cli.setup import open_reporter, run_async, settings_of
+from syncd.cli.setup import open_reporter, report_problems, run_async, settings_of
 from syncd.clock import Clock
 from syncd.config import load_settings
+from syncd.errors import ConfigError
 from syncd.service.daemon import Daemon
 from syncd.service.sd_notify import ServiceManager
 
@@ -16,7 +17,12 @@ from syncd.service.sd_notify import ServiceManager
 @click.pass_context
 def command(context: click.Context) -> None:
     """Keep all tokens fresh until SIGTERM or Ctrl-C; logs go to stdout. SIGHUP reads the configuration anew."""
-    settings, clock = settings_of(context), Clock()
+    clock = Clock()
+    try:
+        settings = settings_of(context)
+    except ConfigError as error:
+        report_problems(error, sys.stdout, clock)
+        raise
     reporter = open_reporter(settings, sys.stdout, clock)
     manager = ServiceManager(os.environ, clock)
     daemon = Daemon(settings, reporter, clock, manager, load=lambda: load_settings(context.obj, os.environ))

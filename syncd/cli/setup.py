@@ -13,8 +13,9 @@ import click
 from syncd import config
 from syncd.clock import Clock, fresh_id
 from syncd.config import Settings, load_settings
+from syncd.errors import ConfigError
 from syncd.service.reporting import Reporter
-from syncd.telemetry import crash, logs
+from syncd.telemetry import crash, events, logs
 from syncd.telemetry.logs import Log
 from syncd.telemetry.metrics import Metrics
 
@@ -37,6 +38,13 @@ def open_reporter(settings: Settings, stream: TextIO, clock: Clock) -> Reporter:
     return reporter
 
 
+def report_problems(error: ConfigError, stream: TextIO, clock: Clock) -> None:
+    """Say on the log, too, why the service does not start: whoever watches it may see nothing else."""
+    log = plain_reporter(config.Log(), stream, clock).log
+    log.emit(events.CONFIG_INVALID, level="fatal", error=error)
+    log.close()
+
+
 def for_a_person(settings: Settings, stream: TextIO) -> Settings:
     """The same, but on a terminal only warnings and worse, unless another level is set: the result says the rest."""
     if settings.log.level != "info" or not stream.isatty():
@@ -53,6 +61,7 @@ def ask(context: click.Context, question: Callable[[Settings, Log], Coroutine[An
 
 def plain_reporter(how: config.Log, stream: TextIO, clock: Clock) -> Reporter:
     """A reporter that logs to `stream` and knows no secrets but by their looks."""
+    metrics = Metrics()
     log = logs.configure(
         format=how.format,
         level=how.level,
@@ -60,9 +69,10 @@ def plain_reporter(how: config.Log, stream: TextIO, clock: Clock) -> Reporter:
         clock=clock,
         run_id=fresh_id(),
         instance_id=fresh_id(),
+        on_event=metrics.event_emitted,
     )
     crash.install(log)
-    return Reporter(log, Metrics(), clock)
+    return Reporter(log, metrics, clock)
 
 
 def run_async(reporter: Reporter, main: Coroutine[Any, Any, T]) -> T:

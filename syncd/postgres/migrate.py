@@ -6,7 +6,7 @@ leaves nothing behind. Files only ever add: the previous release keeps working o
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import asyncpg
 
@@ -18,7 +18,9 @@ LOCK_POLL_S = 0.1
 LOCK_TRIES = 600
 TABLE_TRIES = 30
 
-OnApplied = Callable[[Migration], None]
+Step = Literal["start", "lock_timeout", "applied"]
+OnStep = Callable[[Step, Migration, Sequence[str]], None]
+"""Told how a file fares; of a table that cannot be had, once and with who holds tables of ours."""
 Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
 
 
@@ -51,7 +53,7 @@ async def pending(connection: Connection, known: Sequence[Migration] | None = No
 async def migrate(
     connection: Connection,
     *,
-    on_applied: OnApplied = lambda _: None,
+    on_step: OnStep = lambda _step, _file, _blockers: None,
     known: Sequence[Migration] | None = None,
 ) -> int:
     """Apply what is pending, oldest first; how many files this process applied.
@@ -62,8 +64,8 @@ async def migrate(
     """
     count = 0
     while todo := await pending(connection, known):
-        if await _apply_first(connection, todo[0], known):
-            on_applied(todo[0])
+        if await _apply_first(connection, todo[0], known, on_step):
+            on_step("applied", todo[0], ())
             count += 1
     return count
 
@@ -78,9 +80,11 @@ async def create_roles(connection: Connection) -> bool:
     return True
 
 
-async def _apply_first(connection: Connection, file: Migration, known: Sequence[Migration] | None) -> bool:
+async def _apply_first(
+    connection: Connection, file: Migration, known: Sequence[Migration] | None, on_step: OnStep
+) -> bool:
     """Apply `file`; False if another process did in the meantime."""
-    for _ in range(TABLE_TRIES):
+    for attempt in range(TABLE_TRIES):
         try:
             async with connection.transaction():
                 await _lock(connection)
@@ -89,11 +93,15 @@ async def _apply_first(connection: Connection, file: Migration, known: Sequence[
                 await connection.execute(queries()["create_migrations"])
                 if file not in await pending(connection, known):
                     return False
+                if attempt == 0:
+                    on_step("start", file, ())
                 await connection.execute(queries()["bound_lock_wait"])
                 await connection.execute(file.text)
                 await connection.execute(queries()["record_migration"], file.version, file.name, file.checksum)
                 return True
         except asyncpg.LockNotAvailableError:
+            if attempt == 0:
+                on_step("lock_timeout", file, [row["who"] for row in await connection.fetch(queries()["blockers"])])
             await asyncio.sleep(LOCK_POLL_S)
     raise DatabaseUnavailable(f"migration {file.name}: a long transaction holds a table it needs; try again later")
 

@@ -96,6 +96,10 @@ class Registry:
         (row,) = await self._fetch("health")
         return dict(row)
 
+    async def turns(self) -> list[dict[str, Any]]:
+        """Of every enabled token: token, staleness_s, bound_s, skipped, held_until; see the query."""
+        return [dict(row) for row in await self._fetch("turns")]
+
     async def versions(self) -> tuple[int, str]:
         """Of the schema, and of PostgreSQL."""
         ((schema, server),) = await self._fetch("versions")

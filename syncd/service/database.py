@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,14 +13,21 @@ from syncd.config import Settings
 from syncd.errors import DatabaseUnavailable, DatabaseUnusable
 from syncd.postgres.database import Database
 from syncd.postgres.embedded import EmbeddedPostgres, default_data_dir
-from syncd.postgres.faults import place
-from syncd.postgres.migrate import migrate, pending
+from syncd.postgres.faults import place, translate
+from syncd.postgres.migrate import Connection, Step, migrate, pending
 from syncd.postgres.pool import open_pool
 from syncd.postgres.sql import Migration
 from syncd.telemetry import events
+from syncd.telemetry.event import Event
 from syncd.telemetry.logs import Log
 
 RETRY_MOST_S = 5.0
+
+_STEPS: dict[Step, Event] = {
+    "start": events.MIGRATION_START,
+    "lock_timeout": events.MIGRATION_LOCK_TIMEOUT,
+    "applied": events.MIGRATION_APPLIED,
+}
 
 
 @asynccontextmanager
@@ -57,22 +64,46 @@ async def open_database(
     try:
         database = Database(pool, place(url))
         if schema:
-            await _ensure_schema(settings, database, log)
+            await _ensure_schema(settings, database, log, is_service=patient)
         yield database
     finally:
         await _close(pool)
 
 
-async def _ensure_schema(settings: Settings, database: Database, log: Log) -> None:
+async def _ensure_schema(settings: Settings, database: Database, log: Log, *, is_service: bool) -> None:
     async with database.connection() as connection:
         if settings.database.migrate:
-            await migrate(connection, on_applied=lambda file: report_migration(log, file))
+            await apply_pending(connection, database.where, log, is_service=is_service)
         elif await pending(connection):
             raise DatabaseUnusable("[database] migrate is false and the schema is behind: run `syncd migrate`")
 
 
-def report_migration(log: Log, file: Migration) -> None:
-    log.emit(events.MIGRATION_APPLIED, {"syncd.migration.version": file.version, "syncd.migration.name": file.name})
+async def apply_pending(connection: Connection, where: str, log: Log, *, is_service: bool = False) -> list[str]:
+    """Apply what is pending, and tell the log; the names of the files.
+
+    `is_service`: a failure belongs into the log, too; a command says it itself.
+
+    Raises: see `migrate`.
+    """
+    applied: list[str] = []
+    at_work: dict[str, Any] = {}
+
+    def tell(step: Step, file: Migration, blockers: Sequence[str]) -> None:
+        at_work.update({"syncd.migration.version": file.version, "syncd.migration.name": file.name})
+        log.emit(_STEPS[step], at_work | {"syncd.blockers": list(blockers)} if blockers else at_work)
+        if step == "applied":
+            applied.append(file.name)
+            at_work.clear()
+
+    try:
+        await migrate(connection, on_step=tell)
+    except Exception as error:
+        reason = translate(error, where) or error
+        is_ours = at_work or isinstance(reason, DatabaseUnusable)  # else the server was away, which is another story
+        if is_service and is_ours:
+            log.emit(events.MIGRATION_FAILED, at_work, error=reason)
+        raise
+    return applied
 
 
 async def _connect(settings: Settings, url: str, log: Log, *, patient: bool) -> "asyncpg.Pool[Any]":

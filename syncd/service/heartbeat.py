@@ -8,6 +8,7 @@ from typing import Any
 
 from syncd.clock import Clock
 from syncd.errors import DatabaseError
+from syncd.service.punctuality import Punctuality, Turn
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime
 from syncd.telemetry import events
@@ -25,6 +26,7 @@ class Heartbeat:
         self._clock = clock
         self._started = clock.monotonic()
         self._lag_s = 0.0
+        self._punctuality = Punctuality()
 
     async def beat_every(self, seconds: float) -> None:
         """For ever; the first beat at once."""
@@ -46,7 +48,21 @@ class Heartbeat:
         }
         with contextlib.suppress(DatabaseError):
             fields |= self._tokens(await self._runtime.registry.health())
+            self._tell([Turn(**turn) for turn in await self._runtime.registry.turns()])
         self._reporter.log.emit(events.HEARTBEAT_EVENT, fields)
+
+    def _tell(self, turns: list[Turn]) -> None:
+        """Say which tokens became stale or fresh again, and whose turns pass."""
+        news, log = self._punctuality.look(turns, self._clock.monotonic()), self._reporter.log
+        for turn in news.breached:
+            log.emit(events.FRESHNESS_BREACHED, _freshness(turn))
+        for turn in news.restored:
+            log.emit(events.FRESHNESS_RESTORED, _freshness(turn))
+        for token in news.gone:
+            log.emit(events.FRESHNESS_RESTORED, {"syncd.token.id": token})
+        for turn in news.skipped:
+            self._reporter.skipped(turn.token, turn.skipped or "", turn.held_until)
+        self._reporter.metrics.set_stale(self._punctuality.stale)
 
     def _tokens(self, health: dict[str, Any]) -> dict[str, Any]:
         by_status: dict[str, int] = health["by_status"]
@@ -68,6 +84,11 @@ class Heartbeat:
         if staleness is not None:
             metrics.set_staleness_max(staleness)
         return {**fields, "syncd.worst_token": worst["token"], "syncd.staleness_max_seconds": staleness}
+
+
+def _freshness(turn: Turn) -> dict[str, Any]:
+    staleness = round(turn.staleness_s or 0.0, 1)
+    return {"syncd.token.id": turn.token, "syncd.staleness_seconds": staleness, "syncd.bound_seconds": turn.bound_s}
 
 
 def resident_bytes() -> int | None:

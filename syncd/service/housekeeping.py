@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from syncd.errors import DatabaseError
 from syncd.postgres.registry import Registry
-from syncd.telemetry import events
+from syncd.telemetry import row_events
 from syncd.telemetry.logs import Log
 
 EVERY = timedelta(hours=1)
@@ -19,4 +19,4 @@ async def expire_history(registry: Registry, retention: timedelta | None, log: L
     except DatabaseError:
         return
     if count:
-        log.emit(events.HISTORY_EXPIRED, {"syncd.count": count})
+        log.emit(row_events.HISTORY_EXPIRED, {"syncd.count": count})

@@ -7,10 +7,9 @@ from typing import Any, Literal, NamedTuple
 
 from syncd.config import Settings
 from syncd.errors import ConfigError, DatabaseUnusable
-from syncd.postgres.migrate import create_roles, migrate, pending
+from syncd.postgres.migrate import create_roles, pending
 from syncd.postgres.registry import Registry
-from syncd.postgres.sql import Migration
-from syncd.service.database import database_url, open_database, report_migration
+from syncd.service.database import apply_pending, database_url, open_database
 from syncd.telemetry.logs import Log
 
 APPROVAL_VALID_FOR = timedelta(hours=24)
@@ -103,12 +102,6 @@ async def bring_up_to_date(settings: Settings, log: Log, *, dry_run: bool, roles
     Raises:
         DatabaseUnavailable, DatabaseUnusable.
     """
-    names: list[str] = []
-
-    def applied(file: Migration) -> None:
-        names.append(file.name)
-        report_migration(log, file)
-
     async with (
         database_url(settings, exclusive=False) as url,
         open_database(settings, url, log, patient=False, schema=False) as database,
@@ -116,5 +109,5 @@ async def bring_up_to_date(settings: Settings, log: Log, *, dry_run: bool, roles
     ):
         if dry_run:
             return Migrated([file.name for file in await pending(connection)], False if roles else None)
-        await migrate(connection, on_applied=applied)
+        names = await apply_pending(connection, database.where, log)
         return Migrated(names, await create_roles(connection) if roles else None)

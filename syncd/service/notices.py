@@ -3,22 +3,22 @@
 from typing import Any
 
 from syncd.sync.report import Notice
-from syncd.telemetry import events
-from syncd.telemetry.events import Event
+from syncd.telemetry import row_events
+from syncd.telemetry.event import Event
 
 IDS_PER_LINE = 100
 """Ids that one line names; the database knows the rest."""
 
 _EVENTS: dict[str, Event] = {
-    "incomplete": events.SNAPSHOT_INCOMPLETE,
-    "deleted": events.DELETE_APPLIED,
-    "pending": events.DELETE_PENDING,
-    "held": events.DELETE_BLOCKED,
-    "released": events.DELETE_RELEASED,
-    "reappeared": events.RECORD_REAPPEARED,
-    "restored": events.RECORD_AT_REGRESSED,
-    "from_future": events.RECORD_AT_FUTURE,
-    "owner_changed": events.OWNER_CHANGED,
+    "incomplete": row_events.SNAPSHOT_INCOMPLETE,
+    "deleted": row_events.DELETE_APPLIED,
+    "pending": row_events.DELETE_PENDING,
+    "held": row_events.DELETE_BLOCKED,
+    "released": row_events.DELETE_RELEASED,
+    "reappeared": row_events.RECORD_REAPPEARED,
+    "restored": row_events.RECORD_AT_REGRESSED,
+    "from_future": row_events.RECORD_AT_FUTURE,
+    "owner_changed": row_events.OWNER_CHANGED,
 }
 
 

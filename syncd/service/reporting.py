@@ -1,10 +1,11 @@
 """What a pull leaves behind for people: its canonical log line, the lines that explain it, its metrics."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.clock import Clock
 from syncd.errors import (
+    ContractChanged,
     DatabaseError,
     InvariantViolated,
     QuotaExhausted,
@@ -19,8 +20,8 @@ from syncd.service.notices import line_of
 from syncd.service.recent import RecentPulls
 from syncd.sync.consequences import consequence
 from syncd.sync.report import Counts, PullReport
-from syncd.telemetry import events
-from syncd.telemetry.events import Level
+from syncd.telemetry import events, row_events
+from syncd.telemetry.event import Level
 from syncd.telemetry.logs import Log
 from syncd.telemetry.metrics import Metrics, Resource
 from syncd.toggl.breaker import Change
@@ -28,6 +29,7 @@ from syncd.toggl.client import Retry
 
 _LEVELS: dict[str, Level] = {"failed": "error", "partial": "warning"}
 
+SKEW_EVERY_S = 3600.0
 LINES_PER_PULL = 20
 """Lines about single records; beyond that the counts of the canonical line must do."""
 
@@ -41,6 +43,7 @@ class Reporter:
         self._clock = clock
         self._rejected: set[str] = set()
         self.recent = RecentPulls()
+        self._skew_told: float | None = None
 
     def retry(self, token: str, retry: Retry) -> None:
         """One failed attempt: quiet while there is another to come."""
@@ -65,6 +68,18 @@ class Reporter:
             self.log.emit(events.BREAKER_OPENED, {**fields, "syncd.wait_ms": round(change.seconds * 1000)})
         else:
             self.log.emit(events.BREAKER_CLOSED, {**fields, "event.duration": round(change.seconds * 1e9)})
+
+    def skew(self, host: str, offset_s: float) -> None:
+        """Our clock is `offset_s` ahead of the source's: told once an hour."""
+        now = self._clock.monotonic()
+        if self._skew_told is None or now - self._skew_told >= SKEW_EVERY_S:
+            self._skew_told = now
+            self.log.emit(events.CLOCK_SKEW, {"server.address": host, "syncd.offset_seconds": round(offset_s, 1)})
+
+    def skipped(self, token: str, reason: str, next_try_at: datetime | None = None) -> None:
+        """A turn of a token passed without a pull, or with one that a shutdown rolled back."""
+        fields = {"syncd.token.id": token, "syncd.skip.reason": reason, "syncd.next_try_at": next_try_at}
+        self.log.emit(events.PULL_SKIPPED, fields)
 
     def pull(self, report: PullReport) -> None:
         """Exactly one `syncd.pull.finish` per pull, last, after the lines that explain it.
@@ -129,6 +144,9 @@ class Reporter:
             self.log.emit(events.QUOTA_EXHAUSTED, {**token, "syncd.quota_resets_at": resets_at})
         elif isinstance(error, RateLimited):
             self.log.emit(events.HTTP_RATE_LIMITED, {**token, "syncd.retry_after_seconds": error.retry_after_s})
+        elif isinstance(error, ContractChanged):
+            status = {"http.response.status_code": error.http_status}
+            self.log.emit(events.CONTRACT_CHANGED, {**token, **status}, error=error)
         elif isinstance(error, InvariantViolated):
             found = {"syncd.expected": str(error.expected), "syncd.found": str(error.found)}
             self.log.emit(events.INVARIANT_VIOLATED, {**token, "syncd.invariant": error.name, **found})
@@ -150,11 +168,11 @@ class Reporter:
             self.log.emit(event, {**base, **fields})
         for resource, key, reason in report.quarantined[:LINES_PER_PULL]:
             self.log.emit(
-                events.RECORD_QUARANTINED,
+                row_events.RECORD_QUARANTINED,
                 {**base, "syncd.resource": resource, **_record_id(key), "syncd.record.reason": reason},
             )
         for resource, key in report.released[:LINES_PER_PULL]:
-            self.log.emit(events.RECORD_RELEASED, {**base, "syncd.resource": resource, **_record_id(key)})
+            self.log.emit(row_events.RECORD_RELEASED, {**base, "syncd.resource": resource, **_record_id(key)})
 
 
 def explain(error: SyncdError) -> str:

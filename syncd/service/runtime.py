@@ -1,5 +1,6 @@
 """The composition root: from settings to something that can pull."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -41,7 +42,11 @@ class Runtime:
 
     async def pull(self, name: str, *, full: bool = False) -> PullReport:
         """Pull one token and report it."""
-        report = await self.puller.pull(self.subjects[name], full=full)
+        try:
+            report = await self.puller.pull(self.subjects[name], full=full)
+        except asyncio.CancelledError:
+            self.reporter.skipped(name, "shutdown")
+            raise
         self.reporter.pull(report)
         return report
 
@@ -54,6 +59,7 @@ class Runtime:
         toggl.forget(forget)
         toggl = toggl.adjusted(settings.toggl.base_url, settings.toggl.requests_per_second)
         toggl.on_breaker = partial(self.reporter.breaker, _host(settings))
+        toggl.on_skew = partial(self.reporter.skew, _host(settings))
         dialect = DIALECTS[settings.toggl.api]
         self.puller = replace(self.puller, toggl=toggl, dialect=dialect, rules=rules_of(settings))
         self.subjects = _subjects(settings.tokens)
@@ -83,8 +89,15 @@ async def open_runtime(
 def open_toggl(settings: Settings, session: aiohttp.ClientSession, reporter: Reporter, clock: Clock) -> Toggl:
     """The API as configured, over a session; the reporter says when it stops answering."""
     rate = settings.toggl.requests_per_second
-    breaker = partial(reporter.breaker, _host(settings))
-    return Toggl(session, settings.toggl.base_url, rate, clock, on_breaker=breaker)
+    host = _host(settings)
+    return Toggl(
+        session,
+        settings.toggl.base_url,
+        rate,
+        clock,
+        on_breaker=partial(reporter.breaker, host),
+        on_skew=partial(reporter.skew, host),
+    )
 
 
 def _host(settings: Settings) -> str:

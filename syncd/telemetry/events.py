@@ -4,59 +4,15 @@ An event's name never holds a value, so that names can be counted and searched; 
 whether a line keeps to the catalogue, `json_schema` says the same in the language of other tools.
 """
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
 
-from syncd.telemetry.fields import COMMON, CORRELATION, ERROR, FIELDS, HEARTBEAT, HTTP, PULL, Field
+from syncd.telemetry import row_events  # noqa: F401 - its events are part of the catalogue
+from syncd.telemetry.event import DEFINED, Event, NotInCatalogue, define
+from syncd.telemetry.fields import COMMON, CORRELATION, ERROR, FIELDS, HEARTBEAT, HTTP, PULL
 
-Level = Literal["debug", "info", "warning", "error", "fatal"]
 _EVERYWHERE = frozenset(field.name for field in CORRELATION)
-_PLACEHOLDER = re.compile(r"\{([a-z_.]+)\}")
-_OPTIONAL = re.compile(r"\[([^\]]*)\]")
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One kind of line.
-
-    text: its message, with {field} for values; what stands in [brackets] is left out where a value is missing.
-    fields: the names it may have beyond those that every line has.
-    """
-
-    name: str
-    level: Level
-    text: str
-    meaning: str
-    on_call: str
-    fields: frozenset[str]
-
-    def message(self, values: Mapping[str, object]) -> str:
-        """The text with its values."""
-
-        def optional(part: re.Match[str]) -> str:
-            return part[1] if all(values.get(name) is not None for name in _PLACEHOLDER.findall(part[1])) else ""
-
-        return _PLACEHOLDER.sub(lambda match: str(values.get(match[1], "?")), _OPTIONAL.sub(optional, self.text))
-
-
-class NotInCatalogue(ValueError):
-    """A line that the catalogue does not know. A mistake in the program, never of its surroundings."""
-
-
-_events: dict[str, Event] = {}
-
-
-def _define(
-    name: str, level: Level, text: str, meaning: str, on_call: str, fields: Iterable[Field | str] = ()
-) -> Event:
-    names = frozenset(FIELDS[field].name if isinstance(field, str) else field.name for field in fields)
-    _events[name] = Event(name, level, text, meaning, on_call, names)
-    return _events[name]
-
-
-START = _define(
+START = define(
     "syncd.start",
     "info",
     "syncd starts[ with {syncd.token_count} token(s)][, settings from {syncd.config.source}]",
@@ -65,7 +21,7 @@ START = _define(
     ("syncd.config.source", "syncd.config.fingerprint", "syncd.token_count", "syncd.interval_seconds",
      "syncd.python_version"),
 )  # fmt: skip
-READY = _define(
+READY = define(
     "syncd.ready",
     "info",
     "ready[: schema {syncd.schema_version}][ on PostgreSQL {syncd.server_version}]",
@@ -73,7 +29,7 @@ READY = _define(
     "deploy marker",
     ("syncd.schema_version", "syncd.server_version", "syncd.token_count", "server.address", "event.duration"),
 )
-CONFIG_RELOADED = _define(
+CONFIG_RELOADED = define(
     "syncd.config.reloaded",
     "info",
     "the configuration was read anew[; these need a restart: {syncd.config.restart}]",
@@ -82,15 +38,15 @@ CONFIG_RELOADED = _define(
     ("syncd.config.source", "syncd.config.fingerprint", "syncd.config.restart", "syncd.token_count",
      "syncd.interval_seconds", "syncd.tokens_added", "syncd.tokens_removed", "syncd.tokens_rotated"),
 )  # fmt: skip
-CONFIG_INVALID = _define(
+CONFIG_INVALID = define(
     "syncd.config.invalid",
     "error",
-    "the new configuration is refused, the one before stays[: {error.message}]",
-    "after SIGHUP: the configuration has mistakes, and nothing changed",
-    "mend every mistake that the line names, and send SIGHUP again",
+    "the configuration is refused[: {error.message}]",
+    "it has mistakes: after SIGHUP the one before stays in force; fatal at the start, which then fails",
+    "mend every mistake that the line names, then send SIGHUP, or start, again",
     ERROR,
 )
-PULL_FINISH = _define(
+PULL_FINISH = define(
     "syncd.pull.finish",
     "info",
     "pull of {syncd.token.id}: {syncd.pull.result}[ ({syncd.pull.reason})]"
@@ -99,7 +55,15 @@ PULL_FINISH = _define(
     "the line to query",
     ("event.outcome", "event.duration", *PULL, *ERROR, "http.response.status_code"),
 )
-HEARTBEAT_EVENT = _define(
+PULL_SKIPPED = define(
+    "syncd.pull.skipped",
+    "warning",
+    "{syncd.token.id} was not pulled[: {syncd.skip.reason}]",
+    "its turn came, and it may not send a request, or its last pull is still at work; once per reason and spell",
+    "running: the interval is shorter than a pull takes; rate_limited, rejected: see the line that says so",
+    ("syncd.skip.reason", "syncd.next_try_at"),
+)
+HEARTBEAT_EVENT = define(
     "syncd.heartbeat",
     "info",
     "alive[: {syncd.tokens.ok} ok, {syncd.tokens.rejected} rejected, {syncd.tokens.failed} failed]",
@@ -107,7 +71,7 @@ HEARTBEAT_EVENT = _define(
     "dead-man's switch: page when it stays away",
     HEARTBEAT,
 )
-HTTP_RETRY = _define(
+HTTP_RETRY = define(
     "syncd.http.retry",
     "debug",
     "request failed[ at try {syncd.attempt}][: {url.path}]",
@@ -115,7 +79,7 @@ HTTP_RETRY = _define(
     "none, while pulls succeed",
     ("syncd.attempt", "syncd.wait_ms", *HTTP, *ERROR),
 )
-HTTP_RATE_LIMITED = _define(
+HTTP_RATE_LIMITED = define(
     "syncd.http.rate_limited",
     "warning",
     "Toggl asks to wait[ {syncd.retry_after_seconds} s]",
@@ -123,7 +87,7 @@ HTTP_RATE_LIMITED = _define(
     "lower requests_per_second, or look for another program on the same token",
     ("syncd.retry_after_seconds", *HTTP),
 )
-QUOTA_EXHAUSTED = _define(
+QUOTA_EXHAUSTED = define(
     "syncd.quota.exhausted",
     "warning",
     "the hourly quota of {syncd.token.id} is used up",
@@ -131,7 +95,7 @@ QUOTA_EXHAUSTED = _define(
     "lengthen the interval, or raise the plan",
     ("syncd.quota_remaining", "syncd.quota_resets_at", "syncd.retry_after_seconds", *HTTP),
 )
-PULL_POSTPONED = _define(
+PULL_POSTPONED = define(
     "syncd.pull.postponed",
     "info",
     "pull of {syncd.token.id} waits for the hourly quota to begin anew",
@@ -139,7 +103,7 @@ PULL_POSTPONED = _define(
     "lengthen the interval, or raise the plan, if it is often",
     ("syncd.next_run_at",),
 )
-INTERVAL_STRETCHED = _define(
+INTERVAL_STRETCHED = define(
     "syncd.interval.stretched",
     "warning",
     "{syncd.token.id}: another interval[: {syncd.interval_seconds} s][ ({syncd.interval_configured_seconds} s wanted)]",
@@ -147,7 +111,31 @@ INTERVAL_STRETCHED = _define(
     "lengthen the interval, or raise the plan",
     ("syncd.interval_seconds", "syncd.interval_configured_seconds"),
 )
-BREAKER_OPENED = _define(
+FRESHNESS_BREACHED = define(
+    "syncd.freshness.breached",
+    "error",
+    "{syncd.token.id} is stale[: no success for {syncd.staleness_seconds} s][, {syncd.bound_seconds} s are promised]",
+    "the token's last success, or its first turn, is longer ago than three intervals; once, until it is restored",
+    "look at the token's last pulls: they say why",
+    ("syncd.staleness_seconds", "syncd.bound_seconds"),
+)
+FRESHNESS_RESTORED = define(
+    "syncd.freshness.restored",
+    "info",
+    "{syncd.token.id} is fresh again",
+    "a pull of a stale token succeeded, or the token is no longer configured",
+    "close the ticket",
+    ("syncd.staleness_seconds", "syncd.bound_seconds"),
+)
+CLOCK_SKEW = define(
+    "syncd.clock.skew",
+    "warning",
+    "our clock and Toggl's differ[: ours is {syncd.offset_seconds} s ahead][ ({server.address})]",
+    "an answer's Date differs from our clock by more than a minute; at most once an hour",
+    "look at NTP on this machine: instants in the log are wrong, and Retry-After dates are misread",
+    ("syncd.offset_seconds", "server.address"),
+)
+BREAKER_OPENED = define(
     "syncd.breaker.opened",
     "error",
     "Toggl answers nobody: one request at a time until it does[ ({server.address})]",
@@ -155,7 +143,7 @@ BREAKER_OPENED = _define(
     "look at the vendor's status page and at the way there; no need to restart",
     ("server.address", "syncd.attempts", "syncd.wait_ms"),
 )
-BREAKER_CLOSED = _define(
+BREAKER_CLOSED = define(
     "syncd.breaker.closed",
     "info",
     "Toggl answers again[ ({server.address})]",
@@ -163,7 +151,7 @@ BREAKER_CLOSED = _define(
     "close the ticket",
     ("server.address", "syncd.attempts", "event.duration"),
 )
-TOKEN_REJECTED = _define(
+TOKEN_REJECTED = define(
     "syncd.token.rejected",
     "error",
     "Toggl rejects the token {syncd.token.id}",
@@ -171,7 +159,7 @@ TOKEN_REJECTED = _define(
     "rotate the token",
     ("http.response.status_code", "syncd.failures", "syncd.next_try_at", *ERROR),
 )
-TOKEN_RECOVERED = _define(
+TOKEN_RECOVERED = define(
     "syncd.token.recovered",
     "info",
     "Toggl accepts the token {syncd.token.id} again",
@@ -179,7 +167,7 @@ TOKEN_RECOVERED = _define(
     "close the ticket",
     ("syncd.failures",),
 )
-TOKEN_SCOPE_CHANGED = _define(
+TOKEN_SCOPE_CHANGED = define(
     "syncd.token.scope_changed",
     "warning",
     "the token {syncd.token.id} sees other workspaces than before",
@@ -187,31 +175,15 @@ TOKEN_SCOPE_CHANGED = _define(
     "ask whether that was meant",
     ("syncd.workspaces_added", "syncd.workspaces_removed"),
 )
-SNAPSHOT_INCOMPLETE = _define(
-    "syncd.snapshot.incomplete",
-    "warning",
-    "listing[ of {syncd.resource}s] is not complete[: {syncd.pull.reason}]",
-    "what is absent from it proves nothing",
-    "explains why rows are not marked as deleted",
-    ("syncd.pull.reason", *HTTP),
+CONTRACT_CHANGED = define(
+    "syncd.api.contract_changed",
+    "error",
+    "{syncd.token.id}: Toggl's answer cannot be read[: {error.message}]",
+    "a status, type or shape that this API version does not give; the rows stay as they are",
+    "look for an announcement of the vendor, a proxy in between, and a newer syncd",
+    ("http.response.status_code", *ERROR),
 )
-RECORD_QUARANTINED = _define(
-    "syncd.record.quarantined",
-    "warning",
-    "{syncd.resource}[ {syncd.record.id}] kept aside[: {syncd.record.reason}]",
-    "a record that could not be stored; its neighbours were",
-    "mend the record at the source",
-    ("syncd.record.id", "syncd.record.field", "syncd.record.reason"),
-)
-RECORD_RELEASED = _define(
-    "syncd.record.released",
-    "info",
-    "{syncd.resource}[ {syncd.record.id}] is good again",
-    "a record left the quarantine",
-    "none",
-    ("syncd.record.id",),
-)
-DB_UNAVAILABLE = _define(
+DB_UNAVAILABLE = define(
     "syncd.db.unavailable",
     "error",
     "the database cannot be reached",
@@ -219,7 +191,7 @@ DB_UNAVAILABLE = _define(
     "look at the database; the service keeps trying",
     ("db.system.name", "db.response.status_code", "server.address", "syncd.since", "syncd.attempts", *ERROR),
 )
-DB_RECOVERED = _define(
+DB_RECOVERED = define(
     "syncd.db.recovered",
     "info",
     "the database answers again",
@@ -227,7 +199,7 @@ DB_RECOVERED = _define(
     "close the ticket",
     ("db.system.name", "server.address", "syncd.since", "syncd.attempts", "event.duration"),
 )
-DB_RETRY = _define(
+DB_RETRY = define(
     "syncd.db.retry",
     "warning",
     "{syncd.token.id}: a transaction had to be tried {syncd.attempts} more time(s)",
@@ -235,7 +207,23 @@ DB_RETRY = _define(
     "contention, if it repeats",
     ("syncd.attempts",),
 )
-MIGRATION_APPLIED = _define(
+MIGRATION_START = define(
+    "syncd.migration.start",
+    "info",
+    "migration {syncd.migration.version} begins",
+    "the schema is behind, and this process brings it up to date",
+    "deploy marker",
+    ("syncd.migration.version", "syncd.migration.name"),
+)
+MIGRATION_LOCK_TIMEOUT = define(
+    "syncd.migration.lock_timeout",
+    "warning",
+    "migration {syncd.migration.version} waits for a table[, held by {syncd.blockers}]",
+    "a long transaction holds a table that the migration needs; it is tried again for a minute",
+    "end the long query, if it is not wanted: the line names its process",
+    ("syncd.migration.version", "syncd.migration.name", "syncd.blockers"),
+)
+MIGRATION_APPLIED = define(
     "syncd.migration.applied",
     "info",
     "migration {syncd.migration.version} done",
@@ -243,7 +231,15 @@ MIGRATION_APPLIED = _define(
     "deploy marker",
     ("syncd.migration.version", "syncd.migration.name", "event.duration"),
 )
-LEADER_ACQUIRED = _define(
+MIGRATION_FAILED = define(
+    "syncd.migration.failed",
+    "fatal",
+    "the schema could not be brought up to date[: {error.message}]",
+    "nothing of the migration at work was kept; those before it stay",
+    "page: the service does not start",
+    ("syncd.migration.version", "syncd.migration.name", *ERROR),
+)
+LEADER_ACQUIRED = define(
     "syncd.leader.acquired",
     "info",
     "this service does the work now",
@@ -251,7 +247,7 @@ LEADER_ACQUIRED = _define(
     "failover marker",
     ("syncd.fencing_number", "event.duration"),
 )
-LEADER_LOST = _define(
+LEADER_LOST = define(
     "syncd.leader.lost",
     "warning",
     "this service no longer does the work",
@@ -259,81 +255,7 @@ LEADER_LOST = _define(
     "failover marker",
     ("syncd.fencing_number", "syncd.pull.reason"),
 )
-DELETE_PENDING = _define(
-    "syncd.delete.pending",
-    "info",
-    "{syncd.token.id}: {syncd.count} {syncd.resource}(s) missing, to be confirmed",
-    "rows were missing from complete snapshots, and further ones have to agree",
-    "audit",
-    ("syncd.count",),
-)
-DELETE_APPLIED = _define(
-    "syncd.delete.applied",
-    "info",
-    "{syncd.token.id}: {syncd.count} {syncd.resource}(s) are gone",
-    "rows became tombstones",
-    "audit: the ids tell which",
-    ("syncd.count", "syncd.ids"),
-)
-DELETE_BLOCKED = _define(
-    "syncd.delete.blocked",
-    "error",
-    "{syncd.token.id}: {syncd.count} of {syncd.live} {syncd.resource}(s) would go; decide with: syncd deletes list",
-    "the guard holds back more deletions than is usual; everything else is mirrored",
-    "look at the source; syncd deletes approve HASH, or reject HASH",
-    ("syncd.count", "syncd.live", "syncd.candidate_hash", "syncd.delete.reason"),
-)
-DELETE_RELEASED = _define(
-    "syncd.delete.released",
-    "info",
-    "{syncd.token.id}: held-back deletions of {syncd.resource}s are settled",
-    "the rows came back, or a person decided",
-    "nothing to do",
-    ("syncd.candidate_hash",),
-)
-RECORD_REAPPEARED = _define(
-    "syncd.record.reappeared",
-    "info",
-    "{syncd.token.id}: {syncd.count} deleted {syncd.resource}(s) are back",
-    "tombstones became live rows again",
-    "a restore at the source, if there are many",
-    ("syncd.count", "syncd.ids"),
-)
-RECORD_AT_REGRESSED = _define(
-    "syncd.record.at_regressed",
-    "warning",
-    "{syncd.token.id}: {syncd.count} {syncd.resource}(s) went back in time",
-    "several complete snapshots agreed on an older state, and it was accepted",
-    "ask whether the source was restored",
-    ("syncd.count", "syncd.ids"),
-)
-RECORD_AT_FUTURE = _define(
-    "syncd.record.at_future",
-    "warning",
-    "{syncd.token.id}: {syncd.count} {syncd.resource}(s) changed in the future, they say",
-    "a record's time of change is more than a day ahead",
-    "look at the clocks",
-    ("syncd.count", "syncd.ids"),
-)
-OWNER_CHANGED = _define(
-    "syncd.record.owner_changed",
-    "info",
-    "{syncd.count} {syncd.resource}(s) are shown as {syncd.heir} sees them, no longer {syncd.token.id}",
-    "a token no longer sees rows that another one still does",
-    "explains rows that change though nobody edited them",
-    ("syncd.count", "syncd.heir"),
-)
-
-HISTORY_EXPIRED = _define(
-    "syncd.history.expired",
-    "info",
-    "{syncd.count} superseded version(s) forgotten",
-    "versions that ended longer ago than [sync.history] retention were removed",
-    "nothing to do",
-    ("syncd.count",),
-)
-
-INVARIANT_VIOLATED = _define(
+INVARIANT_VIOLATED = define(
     "syncd.invariant.violated",
     "error",
     "broken rule: {syncd.invariant}",
@@ -341,7 +263,7 @@ INVARIANT_VIOLATED = _define(
     "page; keep the line for the developers",
     ("syncd.invariant", "syncd.expected", "syncd.found", *ERROR),
 )
-UNHANDLED_EXCEPTION = _define(
+UNHANDLED_EXCEPTION = define(
     "syncd.unhandled.exception",
     "error",
     "nobody caught an error in {syncd.where}",
@@ -349,7 +271,7 @@ UNHANDLED_EXCEPTION = _define(
     "keep the line for the developers",
     ("syncd.where", *ERROR),
 )
-STOP_BEGIN = _define(
+STOP_BEGIN = define(
     "syncd.stop.begin",
     "info",
     "stopping[ after {syncd.signal}]",
@@ -357,7 +279,7 @@ STOP_BEGIN = _define(
     "deploy marker",
     ("syncd.signal", "syncd.in_flight"),
 )
-STOP_FINISH = _define(
+STOP_FINISH = define(
     "syncd.stop.finish",
     "info",
     "stopped[ with exit code {syncd.exit_code}]",
@@ -365,7 +287,7 @@ STOP_FINISH = _define(
     "deploy marker; a start without it was a crash",
     ("syncd.exit_code", "syncd.in_flight", "event.duration", *ERROR),
 )
-LOG_FOREIGN = _define(
+LOG_FOREIGN = define(
     "syncd.log.foreign",
     "info",
     "",
@@ -374,7 +296,7 @@ LOG_FOREIGN = _define(
     ("log.logger", *ERROR),
 )
 
-CATALOGUE: Mapping[str, Event] = _events
+CATALOGUE: Mapping[str, Event] = DEFINED
 # What lines hold whatever happens: they must read the same even if a password is part of one of them.
 CONSTANTS = frozenset(["syncd", *CATALOGUE, *FIELDS, *(value for field in FIELDS.values() for value in field.values)])
 

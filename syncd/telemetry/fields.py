@@ -153,12 +153,16 @@ HEARTBEAT = (
     Field("syncd.loop_lag_ms", "number", "milliseconds that the event loop was late"),
 )
 
+SKIP_REASONS = ("running", "rate_limited", "rejected", "shutdown")
+
 OTHER = (
     Field("event.outcome", "text", "whether it went well", ("success", "failure", "unknown")),
     Field("event.duration", "integer", "how long it took, in nanoseconds"),
     Field("log.logger", "text", "library that wrote the line"),
     Field("syncd.attempt", "integer", "number of this try, from 1"),
     Field("syncd.attempts", "integer", "tries so far"),
+    Field("syncd.blockers", "texts", "who holds the tables, at most three: role, process id of the server, program"),
+    Field("syncd.bound_seconds", "number", "three intervals: so stale a token may become"),
     Field("syncd.candidate_hash", "text", "stands for exactly one set of rows; what approve and reject take"),
     Field("syncd.config.fingerprint", "text", "changes when a setting does; says nothing about secrets"),
     Field("syncd.config.restart", "text", "keys whose new values need a restart"),
@@ -180,6 +184,7 @@ OTHER = (
     Field("syncd.migration.name", "text", "name of the migration"),
     Field("syncd.migration.version", "integer", "number of the migration"),
     Field("syncd.next_try_at", "instant", "not tried again before"),
+    Field("syncd.offset_seconds", "number", "our clock minus the other one; negative: ours is behind"),
     Field("syncd.python_version", "text", "version of Python"),
     Field("syncd.quota_remaining", "integer", "requests left in this hour"),
     Field("syncd.quota_resets_at", "instant", "when the hourly quota begins anew"),
@@ -190,6 +195,7 @@ OTHER = (
     Field("syncd.schema_version", "integer", "number of the newest migration in the database"),
     Field("syncd.server_version", "text", "version of PostgreSQL"),
     Field("syncd.signal", "text", "signal that asked for the stop"),
+    Field("syncd.skip.reason", "text", "why a turn passed without a pull", SKIP_REASONS),
     Field("syncd.since", "instant", "when it began"),
     Field("syncd.token_count", "integer", "tokens in the configuration"),
     Field("syncd.tokens_added", "texts", "names of tokens that are new in the configuration"),

@@ -9,7 +9,7 @@ and one that cannot be written is counted in `Log.lost`.
 
 import logging
 import traceback
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
@@ -23,7 +23,7 @@ from syncd.clock import Clock
 from syncd.errors import SyncdError
 from syncd.telemetry import events
 from syncd.telemetry.console import ConsoleRenderer
-from syncd.telemetry.events import Event, Level
+from syncd.telemetry.event import Event, Level
 from syncd.telemetry.redaction import Redactor, text_of
 
 Line = MutableMapping[str, Any]
@@ -39,10 +39,13 @@ _NO_FIELDS: Mapping[str, object] = {}
 class Log:
     """Where the program says what happens. Made by `configure`; `close` gives the stream back."""
 
-    def __init__(self, handler: "_Handler", redactor: Redactor, *, level: Level, strict: bool) -> None:
+    def __init__(
+        self, handler: "_Handler", redactor: Redactor, *, level: Level, strict: bool, on_event: Callable[[str], None]
+    ) -> None:
         self.redactor = redactor
         self._handler = handler
         self._strict = strict
+        self._on_event = on_event
         self._logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
             logging.getLogger("syncd.events"),
             processors=[merge_contextvars, ProcessorFormatter.wrap_for_formatter],
@@ -89,6 +92,7 @@ class Log:
         try:
             if self._strict:
                 events.check(event, {**fields, **_error_fields(event, error)})
+            self._on_event(event.name)
             number = _NUMBERS[level or event.level]
             if number >= self._least:
                 self._logger.log(number, event.text, syncd_line=(event, fields, error))
@@ -125,6 +129,7 @@ def configure(  # noqa: PLR0913 - a composition root: each argument is a differe
     instance_id: str,
     redactor: Redactor | None = None,
     strict: bool = False,
+    on_event: Callable[[str], None] = lambda _: None,
 ) -> Log:
     """Send all log lines of this process to *stream*, and take the place of an earlier `configure`.
 
@@ -133,6 +138,7 @@ def configure(  # noqa: PLR0913 - a composition root: each argument is a differe
         level: see `Log.level`.
         run_id, instance_id: must not be 32 bare hex digits, for these count as a token and are blanked.
         strict: a line that the catalogue does not know raises; for tests.
+        on_event: given the name of every event of ours, also of those whose level is not written.
     """
     on_terminal = stream.isatty()
     console = format == "console" or (format == "auto" and on_terminal)
@@ -150,7 +156,7 @@ def configure(  # noqa: PLR0913 - a composition root: each argument is a differe
         root.removeHandler(earlier)
     root.addHandler(handler)
     logging.getLogger("syncd.events").setLevel(logging.DEBUG)  # `emit` has its own threshold
-    return Log(handler, redactor, level=level, strict=strict)
+    return Log(handler, redactor, level=level, strict=strict, on_event=on_event)
 
 
 class _Handler(logging.StreamHandler[TextIO]):

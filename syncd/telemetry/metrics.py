@@ -10,6 +10,7 @@ from typing import Any, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from syncd.telemetry.events import CATALOGUE
 from syncd.telemetry.logs import program_version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -104,6 +105,10 @@ class Metrics:
         self._staleness = Gauge(
             "syncd_staleness_max_seconds", "Age of the oldest last success", registry=self._registry
         )
+        self._stale = Gauge("syncd_tokens_stale", "Tokens that are stale beyond their bound", registry=self._registry)
+        self._events = Counter("syncd_log_events", "Lines of the log, by event", ["event"], registry=self._registry)
+        for event in CATALOGUE:
+            self._events.labels(event)
         for result in _RESULTS:
             self._pulls.labels(result)
         for status_class in _STATUS_CLASSES:
@@ -161,6 +166,14 @@ class Metrics:
             for token, row in tokens.items():
                 if row[column] is not None:
                     gauge.labels(token).set(row[column])
+
+    def set_stale(self, tokens: int) -> None:
+        """How many tokens are stale beyond their bound now."""
+        self._stale.set(tokens)
+
+    def event_emitted(self, event: str) -> None:
+        """An event of the catalogue was logged, or would have been if its level were written."""
+        self._events.labels(event).inc()
 
     def render(self) -> bytes:
         """All of it in the text format that CONTENT_TYPE names."""

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from syncd.telemetry.events import CATALOGUE, Event
+from syncd.telemetry.event import Event
+from syncd.telemetry.events import CATALOGUE
 from syncd.telemetry.fields import COMMON, CORRELATION, FIELDS, Field
 
 _INTRODUCTION = """\

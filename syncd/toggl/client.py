@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -32,6 +33,8 @@ A host that answers nobody is waited for as long, too.
 BODY_LIMIT_BYTES = 64 * 1024 * 1024
 CONCURRENT_REQUESTS = 8
 """Requests of one pull that are in flight at once; pacing thins them further."""
+
+SKEW_S = 60.0
 
 T = TypeVar("T")
 
@@ -93,7 +96,8 @@ class Toggl:
     """The API as one process sees it: the session, and what outlives a pull.
 
     That is a pacer per token, the quotas, whose they are, and whether the host answers. `on_breaker` is told when it no
-    longer does, and when it does again.
+    longer does, and when it does again; `on_skew`, with every answer whose Date is more than SKEW_S away from our
+    clock, by how many seconds ours is ahead.
     """
 
     session: aiohttp.ClientSession
@@ -104,6 +108,7 @@ class Toggl:
     sleep: Callable[[float], Any] = asyncio.sleep
     body_limit_bytes: int = BODY_LIMIT_BYTES
     on_breaker: Callable[[Change], None] = lambda _: None
+    on_skew: Callable[[float], None] = lambda _: None
     quotas: Quotas = field(default_factory=Quotas)
     breaker: Breaker = field(default_factory=Breaker)
     _pacers: dict[str, Pacer] = field(default_factory=dict)
@@ -277,6 +282,7 @@ class Conversation:
                 middlewares=(_only_once,) if request.is_write else (),
             ) as response:
                 http_status = response.status
+                self._compare_clocks(date_of(response.headers))
                 body = await self._body(response)
         except aiohttp.ClientSSLError as error:  # a person must mend certificates: trying again at once is noise
             raise TogglUnavailable(f"{where}: TLS failed: {_reason(error)}", passing=False, is_sent=False) from None
@@ -287,6 +293,11 @@ class Conversation:
             self.traffic.answers[http_status] += 1
         is_framed, date = _is_framed(response.headers), date_of(response.headers)
         return response.headers, Answer(request, response.status, body, response.content_type, is_framed, date)
+
+    def _compare_clocks(self, date: datetime | None) -> None:
+        offset_s = 0.0 if date is None else (self._toggl.clock.now() - date).total_seconds()
+        if abs(offset_s) > SKEW_S:
+            self._toggl.on_skew(offset_s)
 
     async def _wait_until_welcome(self) -> None:
         """Wait for a slot of our own pace, and until the host is known to answer.

@@ -132,4 +132,14 @@ async def test_wrong_arguments_are_one_line(syncd: Syncd, arguments: list[str], 
     outcome = await syncd(*arguments, environ=NOWHERE)
     assert outcome.exit_code == 2
     assert outcome.messages == [f"syncd: {message}"]
-    assert outcome.stdout == ""
+    assert outcome.names == (["syncd.config.invalid"] if "run" in arguments else [])
+
+
+async def test_daemon_says_so_in_its_log_too(syncd: Syncd) -> None:
+    """Whoever watches the log of a service may see nothing else; all mistakes, and no value of a secret."""
+    syncd.configure(sync={"intervall": "5m"}, tokens=[{"name": "acme", "token_env": CANARY_TOKEN}])
+    outcome = await syncd("run", environ=NOWHERE)
+    assert (outcome.exit_code, outcome.names) == (2, ["syncd.config.invalid"])
+    (event,) = outcome.events
+    assert event["log.level"] == "fatal"
+    assert event["error.message"] == "; ".join(message.removeprefix("syncd: ") for message in outcome.messages)

@@ -89,6 +89,10 @@ async def test_edited_migration(configured: Syncd, mirror: Mirror) -> None:
         await configured("once"),
         f"migration {first} was edited after it was applied here: restore the released file",
     )
+    daemon = await configured("run")
+    assert (daemon.exit_code, daemon.names) == (3, ["syncd.start", "syncd.migration.failed", "syncd.stop.finish"])
+    failed = daemon.event("syncd.migration.failed")
+    assert (failed["log.level"], failed["error.type"]) == ("fatal", "DatabaseUnusable")
 
 
 async def test_pending_migrations_where_they_are_not_ours_to_apply(configured: Syncd, mirror: Mirror) -> None:

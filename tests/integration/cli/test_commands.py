@@ -87,7 +87,8 @@ async def test_migrate_says_does_and_is_done(configured: Syncd, mirror: Mirror) 
 
     done = await configured("migrate")
     assert done.stdout.splitlines() == [f"applied {name}" for name in NAMES]
-    assert [event["syncd.migration.name"] for event in done.events] == NAMES
+    told = [(event["event.action"], event["syncd.migration.name"]) for event in done.events]
+    assert told == [(f"syncd.migration.{step}", name) for name in NAMES for step in ("start", "applied")]
     assert await mirror.rows("SELECT name FROM syncd.migrations ORDER BY version") == [(name,) for name in NAMES]
 
     again = await configured("migrate")

@@ -1,6 +1,7 @@
 """Migrations on a real server: once each, in order, by one process, and never a changed one."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,18 @@ from syncd.postgres.sql import Migration, migrations
 FIRST = Migration(1, "0001_first", "CREATE SCHEMA IF NOT EXISTS demo; CREATE TABLE demo.one (id integer);")
 SECOND = Migration(2, "0002_second", "ALTER TABLE demo.one ADD COLUMN name text;")
 BROKEN = Migration(2, "0002_broken", "CREATE TABLE demo.two (id integer); SELECT no_such_function();")
+
+
+class Told:
+    """What a migration tells as it goes."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, str]] = []
+        self.blockers: list[str] = []
+
+    def __call__(self, step: str, file: Migration, blockers: Sequence[str]) -> None:
+        self.steps.append((step, file.name))
+        self.blockers += blockers
 
 
 async def versions(connection: Any) -> list[int]:
@@ -28,10 +41,13 @@ async def connection(database_url: str) -> Any:
 
 async def test_all_are_applied_once(connection: Any) -> None:
     """And told of, in order."""
-    told: list[str] = []
-    assert await migrate(connection, on_applied=lambda file: told.append(file.name), known=[FIRST, SECOND]) == 2
-    assert await migrate(connection, on_applied=lambda file: told.append(file.name), known=[FIRST, SECOND]) == 0
-    assert (told, await versions(connection)) == (["0001_first", "0002_second"], [1, 2])
+    told = Told()
+    assert await migrate(connection, on_step=told, known=[FIRST, SECOND]) == 2
+    assert await migrate(connection, on_step=told, known=[FIRST, SECOND]) == 0
+    assert told.steps == [
+        ("start", "0001_first"), ("applied", "0001_first"), ("start", "0002_second"), ("applied", "0002_second"),
+    ]  # fmt: skip
+    assert await versions(connection) == [1, 2]
 
 
 async def test_what_is_new_is_applied_later(connection: Any) -> None:
@@ -88,12 +104,18 @@ async def test_a_reader_s_lock_is_not_waited_for_in_the_queue(database_url: str,
     transaction = reader.transaction()
     await transaction.start()
     await reader.fetch("SELECT * FROM demo.one")
-    migration = asyncio.create_task(migrate(connection, known=[FIRST, quick]))
+    user = await reader.fetchval("SELECT current_user")
+    told = Told()
+    migration = asyncio.create_task(migrate(connection, on_step=told, known=[FIRST, quick]))
     for _ in range(5):
         await asyncio.wait_for(reader.fetch("SELECT * FROM demo.one"), timeout=30)
     assert not migration.done()
+    while len(told.steps) < 2:
+        await reader.fetch("SELECT * FROM demo.one")
     await transaction.rollback()
     assert await migration == 1
+    assert [step for step, _ in told.steps] == ["start", "lock_timeout", "applied"]
+    assert told.blockers == [f"process {reader.get_server_pid()} of role {user}"]
     await reader.close()
 
 

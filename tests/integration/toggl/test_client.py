@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 
 import aiohttp
@@ -310,3 +311,15 @@ async def test_a_cancelled_request_is_no_probe(bench: Bench) -> None:
         probe.cancel()
         await asyncio.wait([probe])
     assert toggl.breaker.wait_s("c", 100.0) == 0.0
+
+
+@pytest.mark.parametrize("offset_s", [-61, -60, 0, 60, 61])
+async def test_clocks_that_differ_by_more_than_a_minute_are_told_of(offset_s: int) -> None:
+    """By the Date of an answer."""
+    told: list[float] = []
+    clock = StillClock()
+    world = seed.documented(lambda: clock.now() - timedelta(seconds=offset_s))
+    async with Emulator(world) as emulator, open_session(SHORT) as session:
+        toggl = Toggl(session, emulator.url, 0, clock, sleep=clock.sleep, on_skew=told.append)
+        await toggl.conversation("t0", world.tokens["t0"], lambda _: None).send(v8.CLIENTS)
+    assert told == ([offset_s] if abs(offset_s) > 60 else [])

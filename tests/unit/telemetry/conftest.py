@@ -12,7 +12,7 @@ import pytest
 
 from syncd.clock import Clock
 from syncd.telemetry import logs
-from syncd.telemetry.events import Level
+from syncd.telemetry.event import Level
 from syncd.telemetry.logs import Format, Log
 
 RUN_ID = "0b8a1c9e-1111-2222-3333-444455556666"

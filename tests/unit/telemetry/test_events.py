@@ -1,14 +1,17 @@
 """The catalogue is consistent, complete, and lines keep to it."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from syncd.telemetry import events
-from syncd.telemetry.events import CATALOGUE, Event, NotInCatalogue, json_schema
+from syncd.telemetry import events, row_events
+from syncd.telemetry.event import Event, NotInCatalogue
+from syncd.telemetry.events import CATALOGUE, json_schema
 from syncd.telemetry.fields import COMMON, CORRELATION, FIELDS, Field
 from syncd.telemetry.redaction import Redactor
 
@@ -229,3 +232,12 @@ def test_every_field_is_defined_once_used_and_explained() -> None:
 def test_the_line_of_a_pull_has_the_fields_that_outsiders_query() -> None:
     """A published interface: a name that goes missing here breaks dashboards."""
     assert events.PULL_FINISH.fields == PULL_FIELDS
+
+
+def test_every_event_is_emitted_by_something() -> None:
+    """One that nobody emits would be a promise to whoever writes alerts on it, and a lie."""
+    package = Path(events.__file__).parents[1]
+    code = "".join(path.read_text("utf-8") for path in package.rglob("*.py") if not path.name.endswith("events.py"))
+    names = {name for module in (events, row_events) for name, value in vars(module).items() if type(value) is Event}
+    assert len(names) == len(CATALOGUE)
+    assert {name for name in names if not re.search(rf"\b{name}\b", code)} == set()
