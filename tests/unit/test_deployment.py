@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from syncd.cli.main import COMMANDS
-from syncd.config import ENVIRONMENT
+from syncd.config import ENVIRONMENT, load_settings
 from syncd.service.dispatcher import DRAIN_S
 
 ROOT = Path(__file__).parents[2]
@@ -129,3 +129,19 @@ def test_unit_keeps_secrets_out_of_the_environment() -> None:
     names = {credential.partition(":")[0] for credential in unit()["LoadCredential"]}
     assert names == {"toggl", "database-password"}
     assert not re.search("token|password|url", " ".join(unit()["Environment"]), re.IGNORECASE)
+
+
+def test_configurations_of_the_deployment_guide_are_valid(tmp_path: Path) -> None:
+    """As written there, with the credentials that the unit would hand over."""
+    guide = (ROOT / "docs" / "deploy.md").read_text()
+    examples = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    assert len(examples) == 2
+    for name in ("database-password", "toggl_acme"):
+        (tmp_path / name).write_text("secret")
+        (tmp_path / name).chmod(0o400)
+    for example in examples:
+        path = tmp_path / "config.toml"
+        path.write_text(example.replace("/etc/syncd/database-password", str(tmp_path / "database-password")))
+        settings = load_settings(path, {"CREDENTIALS_DIRECTORY": str(tmp_path)}, require_tokens="tokens" in example)
+        assert settings.database.url is not None
+        assert ":secret@" in settings.database.url.get_secret_value()
