@@ -49,6 +49,7 @@ class Heartbeat:
         with contextlib.suppress(DatabaseError):
             fields |= self._tokens(await self._runtime.registry.health())
             self._tell([Turn(**turn) for turn in await self._runtime.registry.turns()])
+            fields["syncd.tokens.stale"] = self._punctuality.stale
         self._reporter.log.emit(events.HEARTBEAT_EVENT, fields)
 
     def _tell(self, turns: list[Turn]) -> None:

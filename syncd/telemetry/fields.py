@@ -145,6 +145,7 @@ HEARTBEAT = (
     Field("syncd.tokens.rejected", "integer", "tokens that Toggl refuses"),
     Field("syncd.tokens.parked", "integer", "tokens that wait for a rate limit or quota"),
     Field("syncd.tokens.failed", "integer", "tokens whose last pull failed otherwise"),
+    Field("syncd.tokens.stale", "integer", "tokens that are stale beyond their bound"),
     Field("syncd.staleness_max_seconds", "number", "seconds since the last success of the worst token"),
     Field("syncd.worst_token", "text", "name of the token with the oldest success"),
     Field("syncd.pool_in_use", "integer", "database connections at work"),
