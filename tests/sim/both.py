@@ -91,6 +91,8 @@ class Teller:
         store = self.store
         begun = await store.begin(step.token, timeout=HOUR, full_every=DAY)
         told = [begun.failures, begun.rank, begun.compare_no, sorted(begun.workspace_ids or []), begun.digest]
+        told.append({wid: (cursor.since, cursor.is_admin) for wid, cursor in begun.cursors.items()})
+        told += [await store.known_clients(begun, snapshot.workspace.id) for snapshot in step.sight]
         if step.is_overtaken:
             await store.begin(step.token, timeout=HOUR, full_every=DAY)
         try:
@@ -124,7 +126,8 @@ class Teller:
             case "finish":
                 told.append([sorted(changed) for changed in await store.quarantine(begun, rejects)])
                 digest = b"seen" if report.is_settled and not rejects else None
-                told.append(await store.finish_changed(begun, 3, None, digest, 7, visible, is_whole=True) is None)
+                is_whole = not any(snapshot.projects.is_delta for snapshot in step.sight)
+                told.append(await store.finish_changed(begun, 3, None, digest, 7, visible, is_whole=is_whole) is None)
             case "rejected" | "failed":
                 told.append(await store.finish_failed(begun, step.end, "why", None, None) is None)
         return told
@@ -158,12 +161,13 @@ class Real(Teller):
             (*row[:5], _cohorts(row[5]), {k: v["count"] for k, v in row[6].items()}, *row[7:])
             for row in await self._fetch(
                 "SELECT token, workspace_id, resource, is_admin, ids, absent, regressions, strategy, incomplete, "
-                "held_ids, seen_at, complete_at, lost_at FROM syncd.scopes ORDER BY token, workspace_id, resource"
+                "held_ids, seen_at, complete_at, lost_at, cursor, cursor_no FROM syncd.scopes "
+                "ORDER BY token, workspace_id, resource"
             )
         ]
         found["tokens"] = await self._fetch(
             "SELECT name, rank, enabled, status, failures, digest, compare_no, coalesce(workspace_ids, '{}'), "
-            "row_count, last_success_at, last_full_at, last_attempt_at FROM syncd.tokens ORDER BY name"
+            "row_count, last_success_at, last_full_at, last_walk_at, last_attempt_at FROM syncd.tokens ORDER BY name"
         )
         found["quarantine"] = await self._fetch(
             "SELECT token, resource, record_key, released_at IS NULL FROM syncd.quarantine ORDER BY 1, 2, 3"
@@ -206,7 +210,7 @@ class Simulated(Teller):
         found["tokens"] = [
             (
                 *(name, t.rank, t.enabled, t.status, t.failures, t.digest, t.compare_no, sorted(t.workspace_ids or [])),
-                *(t.row_count, t.last_success_at, t.last_full_at, t.last_attempt_at),
+                *(t.row_count, t.last_success_at, t.last_full_at, t.last_walk_at, t.last_attempt_at),
             )
             for name, t in sorted(db.tokens.items())
         ]
@@ -219,7 +223,8 @@ class Simulated(Teller):
         counts = {id_: known.count for id_, known in scope.regressions.items()}
         cohorts = _cohorts(msgspec.to_builtins(scope.absent))
         fixed = (*key, scope.is_admin, scope.ids, cohorts, counts, scope.strategy, list(row.incomplete))
-        return (*fixed, row.held_ids, scope.seen_at, row.complete_at, row.lost_at)
+        instants = scope.seen_at, row.complete_at, row.lost_at, scope.cursor
+        return (*fixed, row.held_ids, *instants, row.cursor_no)
 
 
 def _cohorts(absent: list[dict[str, Any]]) -> list[Any]:

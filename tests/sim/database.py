@@ -31,6 +31,7 @@ class Token:
     last_attempt_at: datetime | None = None
     last_success_at: datetime | None = None
     last_full_at: datetime | None = None
+    last_walk_at: datetime | None = None
     not_before: datetime | None = None
     failures: int = 0
     digest: bytes | None = None
@@ -67,6 +68,7 @@ class ScopeRow(msgspec.Struct):
     held_ids: list[int] | None
     complete_at: datetime | None = None
     lost_at: datetime | None = None
+    cursor_no: int = 0
 
 
 @dataclass
@@ -101,11 +103,13 @@ class Database:
         place = UNIX_EPOCH + every * (int(hashlib.md5(name.encode()).hexdigest()[:8], 16) / 2**32)
         return ahead + min(every / 10, (place - ahead) % every)
 
-    def looked_at(self, name: str, row: "ScopeRow") -> datetime | None:
-        """When a token's last look at all of a scope began; an unchanged pull is such a look too."""
+    def looked_at(self, name: str, resource: str, row: "ScopeRow") -> datetime | None:
+        """When a token's last look at all of a scope began; an unchanged pull is such a look too, unless it asked for
+        changes of projects only."""
         if row.incomplete:
             return row.complete_at
-        instants = [self.tokens[name].last_success_at, row.scope.seen_at]
+        token = self.tokens[name]
+        instants = [token.last_success_at if resource == "client" else token.last_walk_at, row.complete_at]
         return max((instant for instant in instants if instant is not None), default=None)
 
     # -- what Registry does --------------------------------------------------------------------------------------

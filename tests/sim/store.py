@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -18,10 +19,11 @@ from syncd.errors import DatabaseUnavailable, FencedOut, InvariantViolated
 from syncd.plan import Culprit, ScopePlan, StoredScope, Viewer, WorkspacePlan
 from syncd.postgres.store import Quarantined, RowRefused
 from syncd.postgres.writer import Begun
-from syncd.records import Reject, Stored
+from syncd.records import Cursor, Reject, Stored
 from tests.sim.database import TICK, Database, Row, ScopeRow, Token, Version
 from tests.sim.wire import PULL
 
+CURSOR_LASTS = timedelta(days=60)
 PATIENCE_S = 5.0
 """Waiting longer than this for a row's lock is a deadlock, and somebody's transaction is ended."""
 
@@ -71,9 +73,24 @@ class SimStore:
                     for (name, wid, resource), scope in self.db.scopes.items()
                     if name == token and resource == "project" and scope.scope.strategy == "client"
                 },
+                cursors=self._cursors_of(token, row, now),
             )
         self._answer()
         return begun
+
+    def _cursors_of(self, token: str, row: Token, now: datetime) -> dict[int, Cursor]:
+        return {
+            wid: Cursor(kept.scope.cursor, kept.scope.is_admin)
+            for (name, wid, resource), kept in self.db.scopes.items()
+            if (name, resource) == (token, "project") and kept.lost_at is None and kept.cursor_no == row.compare_no
+            if kept.scope.cursor is not None and kept.scope.cursor > now - CURSOR_LASTS
+        }
+
+    async def known_clients(self, begun: Begun, workspace_id: int) -> dict[int, bool | None]:
+        await self._statement()
+        scope, rows = self.db.scopes.get((begun.token, workspace_id, "client")), self.db.rows["client"]
+        known = {id_: rows[id_].record for id_ in (scope.scope.ids if scope else []) if id_ in rows}
+        return {id_: None if record is None else record.archived for id_, record in known.items()}
 
     def _workspaces_of(self, token: str, row: Token) -> list[int] | None:
         scopes = self.db.scopes.items()
@@ -105,7 +122,7 @@ class SimStore:
             for (name, wid, _), row in self.db.scopes.items():
                 if name == begun.token and wid not in visible and row.lost_at is None:
                     row.lost_at, row.held_ids = begun.began_at, None
-                    row.scope = msgspec.structs.replace(row.scope, held_hash=None)
+                    row.scope = msgspec.structs.replace(row.scope, held_hash=None, cursor=None)
                     lost[wid] = None
             if lost:
                 self.db.fired["workspace lost"] += 1
@@ -135,9 +152,8 @@ class SimStore:
     async def finish_unchanged(
         self, begun: Begun, requests: int, quota_remaining: int | None, *, is_whole: bool
     ) -> datetime | None:
-        assert is_whole
         del requests, quota_remaining
-        return await self._finish(begun, self._succeed)
+        return await self._finish(begun, partial(self._succeed, is_whole=is_whole))
 
     async def finish_changed(
         self,
@@ -150,12 +166,11 @@ class SimStore:
         *,
         is_whole: bool,
     ) -> datetime | None:
-        assert is_whole
         del requests, quota_remaining
 
         def change(row: Token) -> None:
-            self._succeed(row)
-            row.last_full_at = row.last_attempt_at
+            self._succeed(row, is_whole=is_whole)
+            row.last_full_at = row.last_attempt_at if is_whole else row.last_full_at
             row.digest = digest if row.compare_no == begun.compare_no else None
             row.row_count, row.workspace_ids = row_count, list(workspace_ids)
 
@@ -195,8 +210,9 @@ class SimStore:
             self.db.fired["abandoned"] += 1
             row.next_due_at = self.db.now()
 
-    def _succeed(self, row: Token) -> None:
+    def _succeed(self, row: Token, *, is_whole: bool) -> None:
         row.last_success_at, row.failures, row.status = row.last_attempt_at, 0, "ok"
+        row.last_walk_at = row.last_attempt_at if is_whole else row.last_walk_at
         row.not_before = self._still_held(row)
 
     def _still_held(self, row: Token) -> datetime | None:
@@ -304,9 +320,12 @@ class SimWriter:
                 self._bury(kind, id_, now)
             held, key = scope.deletes.held, (self._begun.token, self._wid, kind)
             kept = msgspec.structs.replace(scope.scope, held_hash=held.hash if held else None, seen_at=began_at)
-            before = db.scopes.get(key)
-            complete_at = before.complete_at if scope.incomplete and before else None if scope.incomplete else began_at
-            db.scopes[key] = ScopeRow(kept, scope.incomplete, held.ids if held else None, complete_at)
+            before, incomplete = db.scopes.get(key), scope.incomplete
+            complete_at = began_at if not (incomplete or scope.is_delta) else before.complete_at if before else None
+            if scope.is_delta and before is not None:  # changes say nothing about completeness
+                incomplete = incomplete or before.incomplete
+            held_ids = held.ids if held else None
+            db.scopes[key] = ScopeRow(kept, incomplete, held_ids, complete_at, cursor_no=self._begun.compare_no)
         db.tokens[self._begun.token].digest = None
         db.compare(self._taken)
 
@@ -354,7 +373,7 @@ class SimWriter:
                 db.tokens[name].rank,
                 frozenset(row.scope.ids),
                 row.scope.absent,
-                db.looked_at(name, row),
+                db.looked_at(name, kind, row),
             )
             for (name, wid, resource), row in db.scopes.items()
             if (wid, resource) == (self._wid, kind) and name != token and row.lost_at is None

@@ -22,6 +22,9 @@ NAMES = ["t0", "t1", "t2"]
 IDS = {1: range(1, 10), 2: range(9, 13)}
 """Of each workspace; one id is in both, which the database refuses."""
 
+CURSORS = [None, datetime(2024, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)]
+"""None, one that is too old to ask for changes from, and one that will do."""
+
 SIGHTS: list[list[int]] = [[1], [1], [1, 2], [2], []]
 ENDS = ["finish"] * 5 + ["rejected", "failed", "none"]
 
@@ -44,10 +47,11 @@ def a_sight(rng: Random, wid: int) -> WorkspaceSnapshot:
     }
     strategy: Strategy = rng.choice(["workspace", "workspace", "workspace", "client"])
     workspace = Workspace(wid, rng.choice(["One", None]), rng.random() < 0.3)
+    seen = Snapshot(strategy, projects, _why(rng), _gone(rng, wid, projects), rng.random() < 0.4, rng.choice(CURSORS))
     return WorkspaceSnapshot(
         workspace,
         Snapshot("workspace", clients, _why(rng), _gone(rng, wid, clients)),
-        Snapshot(strategy, projects, _why(rng), _gone(rng, wid, projects)),
+        seen,
     )
 
 

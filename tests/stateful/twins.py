@@ -54,8 +54,8 @@ class Twins(SourceRules):
     """`a` asks for changes, `b` lists everything.
 
     `unnoticed`: rows that a token may not see any more, though they and its rights are there: `a` hears of that when it
-    lists everything. `frozen`: rows that a token lost by its rights. Once nobody sees such a row, its fate hangs on who
-    looked last, and in `b` all look. Class attributes are set by the test.
+    lists everything. `frozen`: rows that a token lost by its rights, or may not have missed often enough before. Once
+    nobody sees such a row, its fate hangs on who looked when: in `b` all look.
     """
 
     cluster: ClassVar[Cluster]
@@ -109,7 +109,7 @@ class Twins(SourceRules):
         for token in TOKENS:
             lost = before[token] - self.source.visible_since[token].keys()
             if is_right:
-                self.frozen |= lost
+                self.frozen |= lost | (self.source.past.keys() - self.source.rows.keys())
             else:
                 self.unnoticed |= lost & self.source.rows.keys()
 
