@@ -13,7 +13,7 @@ SEED   ?= 1
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deep sim quotas mutants chaos-kills contract compare docs lint deployment package image lock clean
+.PHONY: help run test browser test-deep sim quotas mutants chaos-kills contract compare docs lint deployment package image lock clean
 
 # Every set of requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -28,6 +28,9 @@ run: $(VENV)/.run ## embedded PostgreSQL + Toggl emulator + the daemon; Ctrl-C s
 
 test: $(VENV)/.dev ## all tests: no network, no account, no database server needed
 	$(PYTHON) -m pytest $(ARGS)
+
+browser: $(VENV)/.dev ## the status page in a real Chromium, which root gets installed (SYNCD_SCREENSHOTS=DIR keeps pictures)
+	SYNCD_BROWSER="$$(tests/browser/ensure-chromium)" $(PYTHON) -m pytest -n 0 tests/browser $(ARGS)
 
 chaos-kills: $(VENV)/.dev ## kill `syncd once` at random moments, then compare (KILLS=100 SEED=1)
 	SYNCD_TEST_KILLS=$(KILLS) SYNCD_TEST_SEED=$(SEED) $(PYTHON) -m pytest -n 0 -s tests/chaos/test_random_kills.py $(ARGS)

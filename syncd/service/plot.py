@@ -12,7 +12,7 @@ STEP = 4
 HEIGHT = 24
 WIDTH = PULLS_KEPT * STEP
 _LEAST = 3
-_FASTEST_S, _SLOWEST_S = 0.1, 600.0
+_FASTEST_S, _SLOWEST_S = 0.1, 60.0
 _RESULTS = ("unchanged", "changed", "partial", "failed")
 
 
@@ -24,16 +24,19 @@ class Plot(NamedTuple):
 
 
 def plot(marks: Sequence[PullMark]) -> Plot:
-    """Bars from the left, oldest first, the newest always at the right edge; heights are logarithmic."""
+    """Bars from the left, oldest first, the newest always at the right edge; heights are logarithmic.
+
+    A failed pull is as high as can be, so that it is told from the others without its colour, too.
+    """
     bars: dict[str, list[str]] = {result: [] for result in _RESULTS}
     for place, mark in enumerate(marks, start=PULLS_KEPT - len(marks)):
-        height = bar_height(mark.duration_s)
+        height = HEIGHT if mark.result == "failed" else bar_height(mark.duration_s)
         bars[mark.result].append(f"M{place * STEP} {HEIGHT - height}h{STEP - 1}v{height}h-{STEP - 1}z")
     return Plot([(result, "".join(path)) for result, path in bars.items() if path], _label(marks))
 
 
 def bar_height(duration_s: float) -> int:
-    """From _LEAST (a tenth of a second or less) to HEIGHT (ten minutes or more), in pixels."""
+    """From _LEAST (a tenth of a second or less) to HEIGHT (a minute or more), in pixels."""
     within = min(max(duration_s, _FASTEST_S), _SLOWEST_S)
     share = math.log(within / _FASTEST_S) / math.log(_SLOWEST_S / _FASTEST_S)
     return _LEAST + round(share * (HEIGHT - _LEAST))

@@ -101,3 +101,23 @@ async def site_of(
             yield site
     finally:
         pool.terminate()
+
+
+async def hold(site: Site, token: str) -> None:
+    """The guard holds back three deletions."""
+    await site.do(
+        "INSERT INTO syncd.scopes (token, workspace_id, resource, is_admin, strategy, ids, held_ids, held_hash,"
+        " held_reason, held_live, held_since, seen_at, pull_id)"
+        " VALUES ($1, 7, 'client', true, '', '{}', '{1,2,3}', '9f2c41d7e0b3', 'too many at once', 10,"
+        " now() - interval '2 hours', now(), 1)",
+        token,
+    )
+
+
+async def put_aside(site: Site, token: str) -> None:
+    """A record is in quarantine."""
+    await site.do(
+        "INSERT INTO syncd.quarantine (token, resource, record_key, reason, detail, body, first_seen_at, last_seen_at,"
+        " pull_id) VALUES ($1, 'project', '9', 'bad_number', 'rate', '{}', now() - interval '3 days', now(), 1)",
+        token,
+    )
