@@ -78,7 +78,7 @@ CORRELATION = (
     Field("syncd.pull.id", "text", "one turn of one token"),
     Field("syncd.token.id", "text", "the token's name in the configuration, never its secret"),
     Field("toggl.workspace.id", "integer", "the workspace's id at Toggl"),
-    Field("syncd.resource", "text", "the kind of record", ("client", "project")),
+    Field("syncd.resource", "text", "the kind of record", ("client", "project", "workspace")),
 )
 
 ERROR = (
