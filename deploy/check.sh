@@ -36,3 +36,11 @@ if command -v systemd-analyze > /dev/null; then
 else
   skipped "systemd-analyze verify and security: install the package systemd"
 fi
+
+# The alerts for Prometheus, by its own tool; those for Loki are read by tests/alerts.
+if command -v promtool > /dev/null; then
+  promtool check rules deploy/alerts/prometheus/syncd.yml
+  "$venv/bin/python" -m tests.alerts.promtool promtool
+else
+  skipped "promtool check rules and test rules: install the package prometheus"
+fi
