@@ -61,15 +61,17 @@ class Reload:
     def request(self) -> None:
         """Read and check now; what is good is taken over by the next `apply`."""
         self._manager.reloading()
+        status = "running"
         try:
             settings = self._load()
         except ConfigError as error:
             self._log.emit(events.CONFIG_INVALID, error=error)
+            status = "running on the former configuration: the new one has mistakes, see the log"
         else:
             for token in settings.tokens:
                 self._log.redactor.add_secret(token.secret.get_secret_value())
             self._next = settings
-        self._manager.ready("running")
+        self._manager.ready(status)
 
     async def apply(self, runtime: Runtime) -> None:
         """Take over what `request` found good, if anything.

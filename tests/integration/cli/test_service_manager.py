@@ -40,10 +40,10 @@ class Ear:
         self._socket.close()
 
 
-@pytest.fixture(params=["path", "abstract"])
-def ear(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ear]:
-    """systemd's own is a path; containers are given names in Linux's abstract namespace, too."""
-    ear = Ear(str(tmp_path / "notify") if request.param == "path" else f"@syncd-test-{os.getpid()}-{tmp_path.name}")
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[Ear]:
+    """A socket of systemd's own kind: a path."""
+    ear = Ear(str(tmp_path / "notify"))
     yield ear
     ear.close()
 
@@ -81,6 +81,18 @@ async def test_wrong_configuration_is_never_ready(configured: Syncd, ear: Ear) -
     assert await ear.hears() == ["STATUS=the first that was said"]
 
 
+async def test_reload_ends_with_what_came_of_it(configured: Syncd, mirror: Mirror, ear: Ear) -> None:
+    """`systemctl reload` waits for its end; a configuration that is refused shows in `systemctl status`."""
+    async with configured.running("run", environ={"NOTIFY_SOCKET": ear.name}) as daemon:
+        await daemon.event("syncd.pull.finish")
+        for interval, status in (("2s", "running"), ("soon", "running on the former configuration")):
+            configured.configure(sync={"interval": interval})
+            daemon.send(signal.SIGHUP)
+            await ear.hears_of("RELOADING=1")
+            ready, text = await ear.hears()
+            assert (ready, text.removeprefix("STATUS=").partition(":")[0]) == ("READY=1", status)
+
+
 async def test_reload_is_told_from_earlier_ones_by_its_time(ear: Ear) -> None:
     """systemd takes the READY=1 that follows for the end of this reload only if the time is not before its own."""
     before = Clock().monotonic()
@@ -93,6 +105,14 @@ async def test_reload_is_told_from_earlier_ones_by_its_time(ear: Ear) -> None:
     assert await ear.hears() == ["READY=1", "STATUS=reloaded"]
 
 
+async def test_socket_in_the_abstract_namespace_is_found(tmp_path: Path) -> None:
+    """Managers of containers have such names."""
+    ear = Ear(f"@syncd-test-{os.getpid()}-{tmp_path.name}")
+    ServiceManager({"NOTIFY_SOCKET": ear.name}, Clock()).stopping()
+    assert await ear.hears() == ["STOPPING=1"]
+    ear.close()
+
+
 @pytest.mark.parametrize("address", ["", "/nowhere/notify", "@nobody-listens"])
 def test_manager_that_is_not_there_is_no_trouble(address: str) -> None:
     """Started by hand, or orphaned."""
@@ -102,10 +122,8 @@ def test_manager_that_is_not_there_is_no_trouble(address: str) -> None:
     assert manager.watchdog_s is None
 
 
-def test_full_socket_holds_nobody_up(tmp_path: Path) -> None:
+def test_full_socket_holds_nobody_up(ear: Ear) -> None:
     """A manager that is suspended reads nothing; the event loop must not wait for it."""
-    ear = Ear(str(tmp_path / "notify"))
     manager = ServiceManager({"NOTIFY_SOCKET": ear.name}, Clock())
     for _ in range(2000):
         manager.alive()
-    ear.close()
