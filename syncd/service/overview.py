@@ -134,7 +134,8 @@ def unreadiness(overview: Overview, intervals: Mapping[str, timedelta]) -> str |
         return None
     known = [age for age in ages.values() if age is not None]
     last = f"the last success was {min(known):.0f} s ago" if known else "none was pulled yet"
-    return f"none of {len(ages)} tokens is fresh: {last}"
+    which = "the token is not fresh" if len(ages) == 1 else f"none of {len(ages)} tokens is fresh"
+    return f"{which}: {last}"
 
 
 def count_states(tokens: Sequence[Mapping[str, Any]]) -> dict[TokenState, int]:

@@ -75,11 +75,16 @@ async def test_second_daemon_takes_over_when_the_first_is_killed(
 
 
 async def test_database_that_is_away_is_waited_for(configured: Syncd, mirror: Mirror) -> None:
-    """The daemon says so once and keeps trying; a signal still ends it well."""
+    """The daemon says so once and keeps trying; a signal still ends it well. The pages answer."""
+    port = unused_port()
+    configured.configure(service={"listen": f"127.0.0.1:{port}"})
     configured.configure(database={"url": f"postgresql://canary@127.0.0.1:{unused_port()}/bi"})
-    async with configured.running("run") as daemon:
+    async with configured.running("run") as daemon, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
         away = await daemon.event("syncd.db.unavailable")
         assert away["error.type"] == "DatabaseUnavailable"
+        for page, status in (("/livez", 200), ("/readyz", 503), ("/", 200), ("/status", 200), ("/metrics", 200)):
+            async with http.get(page) as answer:
+                assert (page, answer.status) == (page, status)
         outcome = await daemon.stop(signal.SIGTERM)
     assert (outcome.exit_code, outcome.stderr) == (0, "")
     assert outcome.names == [

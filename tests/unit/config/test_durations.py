@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.durations import parse_duration
+from syncd.durations import brief, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,15 @@ def test_a_duration_of_more_than_ten_years_is_refused(text: str) -> None:
     """A slip of the finger; and sums of instants must stay within what a calendar holds."""
     with pytest.raises(ValueError, match="ten years"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 s"), (0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h"), (5460, "1 h 31 min"),
+        (86399, "23 h 59 min"), (86400, "1 d"), (86400 + 7200, "1 d 2 h"), (400 * 86400 + 59, "400 d"),
+    ],
+)  # fmt: skip
+def test_a_length_for_a_glance(seconds: float, words: str) -> None:
+    """The two largest units, rounded down."""
+    assert brief(timedelta(seconds=seconds)) == words
