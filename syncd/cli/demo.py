@@ -38,6 +38,8 @@ def _announce(console: Console, stage: Stage, *, running: bool = True) -> None:
         f"\n[bold]Database[/]  {escape(stage.database_url)}" + ("" if running else "  (up while `make run` is)")
     )
     console.print(f"[bold]Toggl API[/] {stage.api_url}  (the emulator; made-up data)")
+    if running:
+        console.print(f"[bold]Status[/]    {stage.page_url}  (a page for people)")
     console.print('[bold]Try[/]       psql "$DATABASE_URL" and this query:\n')
     console.print(escape(sample_query()) + "\n")
 

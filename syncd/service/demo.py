@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Stage:
     settings: config.Settings
     database_url: str
     api_url: str
+    page_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +90,24 @@ async def _stage(reporter: Reporter, clock: Clock) -> AsyncIterator[tuple[Stage,
     )
     data_dir = default_data_dir(os.environ) / "demo"
     async with await EmbeddedPostgres.open(data_dir, exclusive=True) as postgres, Emulator(world) as emulator:
-        settings = _settings(world, emulator.url, postgres.url)
+        port = _free_port()
+        settings = _settings(world, emulator.url, postgres.url, port)
         async with (
             open_database(settings, postgres.url, reporter.log, patient=False, schema=False) as database,
             database.connection() as connection,
         ):
             await connection.execute(queries()["forget_demo"])
-        yield Stage(settings, postgres.url, emulator.url), world
+        yield Stage(settings, postgres.url, emulator.url, f"http://127.0.0.1:{port}/"), world
 
 
-def _settings(world: World, api_url: str, database_url: str) -> config.Settings:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _settings(world: World, api_url: str, database_url: str, port: int) -> config.Settings:
     tokens = [
         Token(name, SecretStr(secret), (), INTERVAL, rank)
         for rank, (name, secret) in enumerate(zip(ACCOUNTS, world.tokens.values(), strict=True))
@@ -107,7 +117,7 @@ def _settings(world: World, api_url: str, database_url: str) -> config.Settings:
         database=config.Database(url=SecretStr(database_url)),
         toggl=config.Toggl(base_url=api_url, requests_per_second=20),
         sync=config.Sync(interval=INTERVAL),
-        service=config.Service(),
+        service=config.Service.model_validate({"listen": f"127.0.0.1:{port}"}),
         log=config.Log(),
         tokens=tuple(tokens),
     )

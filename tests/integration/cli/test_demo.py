@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 import pytest
 
@@ -44,9 +45,10 @@ async def test_demo_shows_a_mirror_and_leaves_nothing_behind(newcomer: Syncd) ->
 
 
 async def test_demo_lives_until_it_is_stopped(newcomer: Syncd) -> None:
-    """The URL that it prints works while it runs, and changes at the source arrive."""
+    """The URLs that it prints work while it runs, and changes at the source arrive."""
     async with newcomer.running("demo") as demo:
         url = (await demo.line("Database")).split()[1]
+        page_url = (await demo.line("Status")).split()[1]
         await demo.event("syncd.ready")
         for _ in range(3):
             await demo.event("syncd.pull.finish", {"syncd.pull.result": "changed"})
@@ -56,6 +58,9 @@ async def test_demo_lives_until_it_is_stopped(newcomer: Syncd) -> None:
         finally:
             await connection.close()
         await demo.event("syncd.pull.finish", {"syncd.pull.result": "changed"})
+        async with aiohttp.ClientSession() as http, http.get(page_url) as answer:
+            page = await answer.text()
+        assert all(f"<bdi>{name}</bdi>" in page for name in ("acme", "globex", "initech"))
         outcome = await demo.stop(signal.SIGINT)
     assert (outcome.exit_code, outcome.stderr) == (0, "")
     assert server.processes_in(DataDir(newcomer.home / ".local" / "share" / "syncd" / "demo").data) == set()
