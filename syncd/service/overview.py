@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from syncd.clock import Clock
@@ -27,18 +27,19 @@ AWAY = "the database does not answer"
 _PLACE = re.compile(r"^PostgreSQL at \S+: ")
 """Where the database is belongs into the log, not onto a page."""
 
-FRESH_FOR_INTERVALS = 3
-FRESH_FOR_AT_LEAST = timedelta(minutes=1)
-
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`tokens`: rows of toggl.sync_status. `age_s`: since it was read. `problem`: why it is not of now; None: it is."""
+    """`tokens`: rows of toggl.sync_status; `bounds_s`: how stale each may become.
+
+    `age_s`: since it was read. `problem`: why it is not of now; None: it is.
+    """
 
     problem: str | None = STARTING
     read_at: datetime | None = None
     age_s: float = 0.0
     tokens: list[dict[str, Any]] = field(default_factory=list)
+    bounds_s: dict[str, float] = field(default_factory=dict)
     held: list[dict[str, Any]] = field(default_factory=list)
     quarantine: list[dict[str, Any]] = field(default_factory=list)
     schema_version: int | None = None
@@ -48,6 +49,11 @@ class Overview:
         """Of one of `tokens`, now: what was read has aged since. None: never pulled."""
         staleness = row["staleness_seconds"]
         return None if staleness is None else max(0.0, float(staleness)) + self.age_s
+
+    def is_fresh(self, row: Mapping[str, Any]) -> bool:
+        """Whether a token's rows are as new as its interval, and the quota, let one expect; see the query `turns`."""
+        staleness_s, bound_s = self.staleness_s(row), self.bounds_s.get(row["token"])
+        return staleness_s is not None and bound_s is not None and staleness_s <= bound_s
 
 
 class Lookout:
@@ -75,7 +81,7 @@ class Lookout:
 
     def _ours(self, age_s: float) -> Overview:
         """What was read last, without tokens that a new configuration has dropped since."""
-        last, names = self._last, self._vitals.intervals
+        last, names = self._last, self._vitals.names
         tokens, held, quarantine = (
             [row for row in rows if row["token"] in names] for rows in (last.tokens, last.held, last.quarantine)
         )
@@ -94,7 +100,7 @@ class Lookout:
         began, began_at = self._clock.monotonic(), self._clock.now()
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                self._last = await _read(registry, list(self._vitals.intervals), began_at)
+                self._last = await _read(registry, sorted(self._vitals.names), began_at)
                 self._read = began
         except DatabaseUnusable as error:
             self._last = replace(self._last, problem=_PLACE.sub("", str(error)))
@@ -108,6 +114,7 @@ async def _read(registry: Registry, names: Sequence[str], at: datetime) -> Overv
         problem=None,
         read_at=at,
         tokens=await registry.status_of(names),
+        bounds_s={turn["token"]: turn["bound_s"] for turn in await registry.turns()},
         held=await registry.held_summary(names, LINES_SHOWN),
         quarantine=await registry.quarantine_summary(names, LINES_SHOWN),
         schema_version=schema,
@@ -115,13 +122,7 @@ async def _read(registry: Registry, names: Sequence[str], at: datetime) -> Overv
     )
 
 
-def is_fresh(staleness_s: float | None, interval: timedelta) -> bool:
-    """Whether a token's rows are as new as its interval promises, give or take two pulls."""
-    bound = max(FRESH_FOR_INTERVALS * interval, FRESH_FOR_AT_LEAST)
-    return staleness_s is not None and staleness_s <= bound.total_seconds()
-
-
-def unreadiness(overview: Overview, intervals: Mapping[str, timedelta]) -> str | None:
+def unreadiness(overview: Overview) -> str | None:
     """Why nobody should rely on the mirror now; None: ready.
 
     One token that its owner revoked is that token's matter, and an alert's. When not one of them is fresh, the mirror
@@ -129,12 +130,12 @@ def unreadiness(overview: Overview, intervals: Mapping[str, timedelta]) -> str |
     """
     if overview.problem:
         return overview.problem
-    ages = {row["token"]: overview.staleness_s(row) for row in overview.tokens if row["status"] != "disabled"}
-    if not ages or any(is_fresh(ages[name], intervals[name]) for name in ages):
+    enabled = [row for row in overview.tokens if row["status"] != "disabled"]
+    if not enabled or any(overview.is_fresh(row) for row in enabled):
         return None
-    known = [age for age in ages.values() if age is not None]
+    known = [age for row in enabled if (age := overview.staleness_s(row)) is not None]
     last = f"the last success was {min(known):.0f} s ago" if known else "none was pulled yet"
-    which = "the token is not fresh" if len(ages) == 1 else f"none of {len(ages)} tokens is fresh"
+    which = "the token is not fresh" if len(enabled) == 1 else f"none of {len(enabled)} tokens is fresh"
     return f"{which}: {last}"
 
 

@@ -111,7 +111,7 @@ class Pages:
 
     async def readyz(self, _request: web.Request) -> web.Response:
         """The database answers, its schema is ours, and the mirror is fresh."""
-        return _verdict(unreadiness(await self._lookout.look(), self._vitals.intervals))
+        return _verdict(unreadiness(await self._lookout.look()))
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """Gauges are of now, as far as the database answers."""
@@ -154,7 +154,7 @@ class Pages:
                 "uptime_seconds": round(vitals.uptime_s, 1),
                 "pulls_in_flight": vitals.in_flight,
                 "not_alive": vitals.ailment(),
-                "not_ready": unreadiness(overview, vitals.intervals),
+                "not_ready": unreadiness(overview),
             },
             "database": {
                 "problem": overview.problem,

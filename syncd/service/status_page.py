@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from syncd.durations import brief
-from syncd.service.overview import Overview, is_fresh, unreadiness
+from syncd.service.overview import Overview, unreadiness
 from syncd.service.plot import HEIGHT, WIDTH, Plot, plot
 from syncd.service.recent import RecentPulls
 from syncd.service.vitals import Vitals
@@ -67,7 +67,7 @@ class TokenLine:
 
 def render(overview: Overview, vitals: Vitals, recent: RecentPulls, now: datetime, page: str | None = None) -> str:
     """The whole page. `now`: by this machine's clock. `page`: from 1; anything else is the first."""
-    rows = sorted(overview.tokens, key=lambda row: _URGENCY[_tone(row, overview, vitals.intervals)[0]])
+    rows = sorted(overview.tokens, key=lambda row: _URGENCY[_tone(row, overview)[0]])
     pages = max(1, -(-len(rows) // PER_PAGE))
     number = min(int(page), pages) if page and page.isascii() and page.isdecimal() and len(page) < 9 else 1
     number = max(1, number)
@@ -77,11 +77,11 @@ def render(overview: Overview, vitals: Vitals, recent: RecentPulls, now: datetim
         refresh_s=REFRESH_S,
         headline=headline(overview, vitals),
         problem=overview.problem,
-        not_ready=unreadiness(overview, vitals.intervals),
+        not_ready=unreadiness(overview),
         not_alive=vitals.ailment(),
         facts=_facts(overview, vitals),
         now=now,
-        tokens=[_line(row, overview, vitals.intervals, recent, now) for row in shown],
+        tokens=[_line(row, overview, recent, now) for row in shown],
         total=len(rows),
         page=number,
         pages=pages,
@@ -98,7 +98,7 @@ def headline(overview: Overview, vitals: Vitals) -> tuple[str, str]:
         return "bad", "syncd is stuck"
     if overview.problem:
         return ("warn", "Starting") if vitals.role == "starting" else ("bad", "The database is away")
-    tones = [_tone(row, overview, vitals.intervals)[0] for row in overview.tokens if row["status"] != "disabled"]
+    tones = [_tone(row, overview)[0] for row in overview.tokens if row["status"] != "disabled"]
     if not tones:
         return "warn", "No tokens"
     bad, warn = tones.count("bad"), tones.count("warn")
@@ -113,22 +113,20 @@ def _tokens(count: int) -> str:
     return f"{count} token" if count == 1 else f"{count} tokens"
 
 
-def _tone(row: Mapping[str, Any], overview: Overview, intervals: Mapping[str, timedelta]) -> tuple[str, str]:
+def _tone(row: Mapping[str, Any], overview: Overview) -> tuple[str, str]:
     tone, state = _WORDS[row["status"]]
     staleness_s = overview.staleness_s(row)
     if tone == "good" and staleness_s is None:
         return "warn", "first pull to come" if row["status"] == "ok" else state
     if row["status"] == "late" and row["last_attempt_at"] is None:
         return "warn", "first pull to come"
-    if tone == "good" and not is_fresh(staleness_s, intervals[row["token"]]):
+    if tone == "good" and not overview.is_fresh(row):
         return "bad", "late"
     return tone, state
 
 
-def _line(
-    row: Mapping[str, Any], overview: Overview, intervals: Mapping[str, timedelta], recent: RecentPulls, now: datetime
-) -> TokenLine:
-    tone, state = _tone(row, overview, intervals)
+def _line(row: Mapping[str, Any], overview: Overview, recent: RecentPulls, now: datetime) -> TokenLine:
+    tone, state = _tone(row, overview)
     staleness_s, due_at = overview.staleness_s(row), row["next_due_at"]
     return TokenLine(
         name=row["token"],

@@ -3,8 +3,8 @@
 The daemon writes, the pages read. None of it is authoritative: what must survive a restart is in the database.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Literal
 
 from syncd.clock import Clock
@@ -30,14 +30,14 @@ class Vitals:
         self.registry: Registry | None = None
         self.leads = False
         self.in_flight = 0
-        self.intervals: Mapping[str, timedelta] = {}
+        self.names: frozenset[str] = frozenset()
         self._ticked: float | None = None
         self._turned: float | None = None
         self.configure(tokens)
 
     def configure(self, tokens: Iterable[Token]) -> None:
         """These tokens are ours; the pages show no others that the database may know."""
-        self.intervals = {token.name: token.interval for token in tokens}
+        self.names = frozenset(token.name for token in tokens)
 
     @property
     def role(self) -> Role:

@@ -124,6 +124,13 @@ async def test_not_fresh(site: Site) -> None:
     assert (await site.get("/readyz")).text == "none of 2 tokens is fresh: none was pulled yet\n"
 
 
+async def test_a_quota_that_allows_less_is_no_breach(site: Site) -> None:
+    """What the quota does not let one expect, nobody is woken for."""
+    await site.do("UPDATE syncd.tokens SET quota_interval = '1 hour', last_success_at = now() - interval '2 hours'")
+    assert (await site.get("/readyz")).status == 200
+    assert "All 2 tokens are fresh" in (await site.get("/")).text
+
+
 async def test_schema_that_is_not_ours(site: Site) -> None:
     """Behind, or ahead: the page says what to do."""
     await site.do("DELETE FROM syncd.migrations WHERE version = (SELECT max(version) FROM syncd.migrations)")
