@@ -3,6 +3,7 @@
 Every validator answers with one sentence that does not repeat the value, for any value may hold a secret.
 """
 
+import importlib.util
 import ipaddress
 import re
 from datetime import timedelta
@@ -95,9 +96,9 @@ def _listen(value: object) -> object:
     return match["host"].strip("[]"), int(match["port"])
 
 
-def _local_only(value: object) -> object:
-    if value == "pgqueuer":
-        raise ValueError('"pgqueuer" is not in this version; write "local"')
+def _installed(value: object) -> object:
+    if value == "pgqueuer" and importlib.util.find_spec("pgqueuer") is None:
+        raise ValueError('"pgqueuer" is not installed: pip install "syncd[replicas]", or write "local"')
     return value
 
 
@@ -112,6 +113,6 @@ DatabaseUrl = Annotated[Annotated[SecretStr, AfterValidator(_database_url)] | No
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Listen = Annotated[tuple[str, int] | None, NoDecode, BeforeValidator(_listen)]
-Dispatcher = Annotated[Literal["local"], BeforeValidator(_local_only)]
+Dispatcher = Annotated[Literal["local", "pgqueuer"], BeforeValidator(_installed)]
 TokenName = Annotated[str, AfterValidator(check_name)]
 WorkspaceIds = tuple[PositiveInt, ...]

@@ -67,10 +67,13 @@ WHERE mine.token = ANY ($1) AND other.token <> ALL ($1);
 -- those of the last finished pull, and those of which a pull that was not finished has left a scope. `cursors`:
 -- workspace id -> from when on its projects may be asked for by what changed; the source knows no changes older than
 -- three months, and somebody's clock may be wrong.
+-- `rested_s`: for how long no pull has sent a request, 0 if the last one did not end, NULL if there was none.
 UPDATE syncd.tokens t
 SET pull_id = nextval('syncd.pull_ids'), last_attempt_at = clock_timestamp(), running_until = now() + $2
-WHERE name = $1
-RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures,
+FROM (SELECT name, running_until IS NOT NULL AS is_open FROM syncd.tokens WHERE name = $1 FOR NO KEY UPDATE) before
+WHERE t.name = before.name
+RETURNING CASE WHEN before.is_open THEN 0 ELSE extract(epoch FROM clock_timestamp() - t.quiet_since)::float8 END AS rested_s,
+    t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures,
     t.status = 'rejected' AS is_rejected, t.rank, t.compare_no,
     (SELECT coalesce(array_agg(DISTINCT seen.id), t.workspace_ids)
      FROM (SELECT unnest(t.workspace_ids) AS id UNION ALL
@@ -87,7 +90,7 @@ RETURNING t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at,
 -- Token $1 wrote, and the source has answered: raise its fence. A pull that is at work may have been told what was
 -- before; it is due again at once.
 UPDATE syncd.tokens t
-SET pull_id = nextval('syncd.pull_ids'), running_until = NULL,
+SET pull_id = nextval('syncd.pull_ids'), running_until = NULL, quiet_since = clock_timestamp(),
     next_due_at = CASE WHEN running_until > now() THEN now() ELSE next_due_at END
 WHERE name = $1 AND enabled AND status <> 'rejected'
 RETURNING pull_id, clock_timestamp() AS began_at, rank;
@@ -98,10 +101,15 @@ SELECT name, extract(epoch FROM not_before - now())::float8 AS wait_s
 FROM syncd.tokens WHERE name = ANY ($1) AND not_before > now();
 
 -- name: due_tokens
--- Names of at most $2 tokens whose turn has come, most overdue first, none of $1 (those in work here).
-SELECT name FROM syncd.tokens
-WHERE enabled AND next_due_at <= now() AND (not_before IS NULL OR not_before <= now()) AND name <> ALL ($1)
-ORDER BY next_due_at LIMIT $2;
+-- Tokens whose turn has come, most overdue first, none of $1 (those in work here): at most $2 that did well last time,
+-- and at most $3 that did not, or are among $4.
+WITH due AS (
+    SELECT name, next_due_at, failures > 0 OR name = ANY ($4) AS is_suspect FROM syncd.tokens
+    WHERE enabled AND next_due_at <= now() AND (not_before IS NULL OR not_before <= now()) AND name <> ALL ($1)
+)
+(SELECT name, is_suspect FROM due WHERE NOT is_suspect ORDER BY next_due_at LIMIT $2)
+UNION ALL
+(SELECT name, is_suspect FROM due WHERE is_suspect ORDER BY next_due_at LIMIT $3);
 
 -- name: hold_fence
 -- Lock the row of token $1 and check that pull $2 still owns it; no row = a later pull began.
@@ -113,7 +121,7 @@ SELECT 1 FROM syncd.tokens WHERE name = $1 AND pull_id = $2 FOR NO KEY UPDATE;
 -- The next pull is due at the first instant of the token's own grid that lies ahead, so phases never bunch.
 UPDATE syncd.tokens
 SET last_success_at = last_attempt_at, last_walk_at = CASE WHEN $5 THEN last_attempt_at ELSE last_walk_at END,
-    running_until = NULL, failures = 0, last_error = NULL, action_required = NULL,
+    running_until = NULL, quiet_since = clock_timestamp(), failures = 0, last_error = NULL, action_required = NULL,
     not_before = CASE WHEN not_before > now() THEN not_before END, request_count = $3, quota_remaining = $4,
     next_due_at = syncd.next_due(name, greatest(pull_interval, quota_interval), next_due_at),
     status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
@@ -128,7 +136,7 @@ UPDATE syncd.tokens
 SET last_success_at = last_attempt_at, digest = CASE WHEN compare_no = $8 THEN $5::bytea END, row_count = $6,
     last_full_at = CASE WHEN $9 THEN last_attempt_at ELSE last_full_at END,
     last_walk_at = CASE WHEN $9 THEN last_attempt_at ELSE last_walk_at END, workspace_ids = $7,
-    running_until = NULL, failures = 0, last_error = NULL, action_required = NULL, not_before = CASE WHEN not_before > now() THEN not_before END,
+    running_until = NULL, quiet_since = clock_timestamp(), failures = 0, last_error = NULL, action_required = NULL, not_before = CASE WHEN not_before > now() THEN not_before END,
     request_count = $3, quota_remaining = $4,
     next_due_at = syncd.next_due(name, greatest(pull_interval, quota_interval), next_due_at),
     status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
@@ -141,7 +149,7 @@ RETURNING next_due_at;
 -- it stays rejected until it succeeds, whatever else befalls it.
 UPDATE syncd.tokens
 SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END,
-    compare_no = compare_no + CASE WHEN $3 = 'rejected' THEN 1 ELSE 0 END, running_until = NULL, failures = failures + 1,
+    compare_no = compare_no + CASE WHEN $3 = 'rejected' THEN 1 ELSE 0 END, running_until = NULL, quiet_since = clock_timestamp(), failures = failures + 1,
     last_error = $4, action_required = CASE WHEN status = 'rejected' AND $5::text IS NULL THEN action_required ELSE $5::text END,
     not_before = greatest(CASE WHEN not_before > now() THEN not_before END, now() + make_interval(secs => $6::float8)),
     next_due_at = syncd.next_due(name, greatest(pull_interval, quota_interval), next_due_at),
@@ -156,7 +164,8 @@ UPDATE syncd.tokens SET not_before = greatest(not_before, now() + make_interval(
 
 -- name: abandon_pull
 -- Pull $2 of token $1 was interrupted (shutdown): due again at once, nothing held against it.
-UPDATE syncd.tokens SET running_until = NULL, next_due_at = now() WHERE name = $1 AND pull_id = $2;
+UPDATE syncd.tokens SET running_until = NULL, quiet_since = clock_timestamp(), next_due_at = now()
+WHERE name = $1 AND pull_id = $2;
 
 -- name: sync_status
 -- What toggl.sync_status says, in rank order.

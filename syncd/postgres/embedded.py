@@ -57,8 +57,17 @@ class EmbeddedPostgres:
         started: False for a guest of a server that another process runs and may stop.
     """
 
-    def __init__(self, url: str, hold: Owner | Guest, process: subprocess.Popen[bytes] | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        home: DataDir,
+        hold: Owner | Guest,
+        process: subprocess.Popen[bytes] | None,
+        settings: Mapping[str, str],
+    ) -> None:
         self.url = url
+        self._home = home
+        self._settings = settings
         self.started = process is not None
         self._hold: Owner | Guest | None = hold
         self._process = process
@@ -86,9 +95,9 @@ class EmbeddedPostgres:
             hold = await _turn(home, exclusive=exclusive)
             try:
                 if isinstance(hold, Guest):
-                    return cls(home.url(hold.port), hold, None)
+                    return cls(home.url(hold.port), home, hold, None, {})
                 process, url = await _start(home, settings or {})
-                return cls(url, hold, process)
+                return cls(url, home, hold, process, settings or {})
             except BaseException:
                 hold.release()
                 raise
@@ -98,6 +107,20 @@ class EmbeddedPostgres:
                 f"data directory {home.path}: {error.strerror or type(error).__name__} ({place}): "
                 "mend that, or give another [database] data_dir"
             ) from error
+
+    async def revive(self) -> bool:
+        """Start our server again, at the same URL, if it has ended by itself; whether it had. Cheap while it runs.
+
+        Raises:
+            DatabaseError: it does not start, or its port is taken.
+        """
+        if self._process is None or self._hold is None or self._process.poll() is None:
+            return False
+        port = self._home.remembered_port()
+        if not _is_free(port):
+            raise DatabaseUnavailable(f"PostgreSQL on {self._home.path} ended, and its port {port} is taken")
+        self._process, self.url = await _start(self._home, self._settings)
+        return True
 
     async def close(self) -> None:
         """Stop the server if this process started it, and leave the data directory. May be called again."""

@@ -5,7 +5,8 @@ leaves nothing behind. Files only ever add: the previous release keeps working o
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeAlias
 
 import asyncpg
@@ -88,8 +89,7 @@ async def _apply_first(
         try:
             async with connection.transaction():
                 await _lock(connection)
-                if owner := await connection.fetchval(queries()["owner_to_act_as"]):
-                    await connection.execute(queries()["act_as"], owner)
+                await _act_as_owner(connection)
                 await connection.execute(queries()["create_migrations"])
                 if file not in await pending(connection, known):
                     return False
@@ -104,6 +104,20 @@ async def _apply_first(
                 on_step("lock_timeout", file, [row["who"] for row in await connection.fetch(queries()["blockers"])])
             await asyncio.sleep(LOCK_POLL_S)
     raise DatabaseUnavailable(f"migration {file.name}: a long transaction holds a table it needs; try again later")
+
+
+@asynccontextmanager
+async def exclusively(connection: Connection) -> AsyncIterator[None]:
+    """A transaction as the owner, while no other process changes the schema."""
+    async with connection.transaction():
+        await _lock(connection)
+        await _act_as_owner(connection)
+        yield
+
+
+async def _act_as_owner(connection: Connection) -> None:
+    if owner := await connection.fetchval(queries()["owner_to_act_as"]):
+        await connection.execute(queries()["act_as"], owner)
 
 
 async def _lock(connection: Connection) -> None:

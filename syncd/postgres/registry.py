@@ -52,9 +52,13 @@ class Registry:
         """Tokens that may send nothing yet: name -> seconds to wait."""
         return {row["name"]: row["wait_s"] for row in await self._fetch("held_tokens", names)}
 
-    async def due(self, busy: Sequence[str], limit: int) -> list[str]:
-        """Names whose turn has come, most overdue first, without those in `busy`."""
-        return [row["name"] for row in await self._fetch("due_tokens", busy, limit)]
+    async def due(self, busy: Sequence[str], prompt: int, slow: int, *, shaky: Sequence[str] = ()) -> dict[str, bool]:
+        """Tokens whose turn has come, most overdue first, without those in `busy`: name -> did it fail last time?
+
+        At most `prompt` that did well and `slow` that did not; those in `shaky` count as if they had failed.
+        """
+        rows = await self._fetch("due_tokens", busy, prompt, slow, shaky)
+        return {row["name"]: row["is_suspect"] for row in rows}
 
     async def pull_soon(self, names: Sequence[str]) -> None:
         """The next pull of these tokens is due now and compares everything."""

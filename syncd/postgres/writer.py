@@ -35,6 +35,7 @@ class Begun(msgspec.Struct, frozen=True):
     strategies: dict[int, Strategy]
     is_rejected: bool = False
     cursors: dict[int, Cursor] = {}
+    rested_s: float | None = None
 
 
 def begun_by_write(token: str, pull_id: int, began_at: datetime, rank: int) -> Begun:

@@ -17,13 +17,13 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from syncd.clock import Clock
 from syncd.config import Settings
 from syncd.errors import DatabaseError, SyncdError
+from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.registry import Registry
 from syncd.service import housekeeping
 from syncd.service.database import database_url
-from syncd.service.dispatcher import LocalDispatcher
+from syncd.service.dispatcher import Dispatcher, dispatcher_of
 from syncd.service.heartbeat import Heartbeat
 from syncd.service.housekeeping import expire_history
-from syncd.service.leader import Leader
 from syncd.service.pages import serve_pages
 from syncd.service.reload import Reload
 from syncd.service.reporting import Reporter
@@ -34,6 +34,8 @@ from syncd.telemetry import events
 
 TICK_S = 1.0
 HEARTBEAT_S = 60.0
+STALL_S = 5.0
+"""An event loop that stood still for so long is worth a line."""
 
 
 class Daemon:
@@ -58,6 +60,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._signal: signal.Signals | None = None
         self._database_away = False
+        self._embedded: EmbeddedPostgres | None = None
         self._vitals = Vitals(clock, settings.tokens)
 
     def stop(self, number: signal.Signals | None = None) -> None:
@@ -119,18 +122,36 @@ class Daemon:
         Ready comes before the database does: whoever orders services after us must not fail over it.
         """
         self._manager.ready("waiting for the database")
-        showing = asyncio.create_task(self._show_life())
+        tasks = [asyncio.create_task(self._show_life()), asyncio.create_task(self._look_for_ailments())]
         try:
             yield
         finally:
-            showing.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def _show_life(self) -> None:
+        """Feed the watchdog, unless a restart would help."""
         if self._manager.watchdog_s is None:
             return
         while True:
-            self._manager.alive()
+            if self._vitals.ailment() is None:
+                self._manager.alive()
             await asyncio.sleep(self._manager.watchdog_s / 3)
+
+    async def _look_for_ailments(self) -> None:
+        """Say once what a restart would help against, and how long the event loop stood still."""
+        was_ailing = False
+        while True:
+            asked = self._clock.monotonic()
+            await asyncio.sleep(TICK_S)
+            late_s = self._clock.monotonic() - asked - TICK_S
+            if late_s > STALL_S:
+                stall = f"the event loop stood still for {late_s:.0f} s"
+                self._log.emit(events.WEDGED, {"syncd.ailment": stall}, level="warning")
+            ailment = self._vitals.ailment()
+            if ailment is not None and not was_ailing:
+                self._log.emit(events.WEDGED, {"syncd.ailment": ailment})
+            was_ailing = ailment is not None
 
     def _log_start(self) -> None:
         settings = self._settings
@@ -166,20 +187,23 @@ class Daemon:
     async def _open(self, stack: AsyncExitStack) -> tuple[Runtime, str]:
         """Everything that may have to wait: for another owner of the data directory, or for the database."""
         settings = self._settings
-        url = await stack.enter_async_context(database_url(settings, exclusive=True))
+        server = database_url(settings, exclusive=True, on_embedded=self._tend)
+        url = await stack.enter_async_context(server)
         runtime = open_runtime(settings, url, self._reporter, self._clock, patient=True)
         return await stack.enter_async_context(runtime), url
 
+    def _tend(self, server: EmbeddedPostgres) -> None:
+        self._embedded = server
+
     async def _serve(self, runtime: Runtime, url: str) -> int:
         """Dispatch until told to stop; how many pulls had to be rolled back."""
-        leader = Leader(url, runtime.database.where)
-        dispatcher = LocalDispatcher(runtime, self._settings.sync.max_concurrent_pulls)
+        dispatcher = dispatcher_of(self._settings, runtime, url, self._clock)
         heartbeat = Heartbeat(runtime, self._reporter, self._clock)
         self._vitals.open(runtime.registry)
         async with self._ticking(runtime):
             await self._log_ready(runtime)
             beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
-            turning = asyncio.create_task(self._turn_for_ever(runtime, leader, dispatcher))
+            turning = asyncio.create_task(self._turn_for_ever(runtime, dispatcher))
             stopping = asyncio.create_task(self._stop.wait())
             try:
                 done, _ = await asyncio.wait({turning, beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -188,33 +212,31 @@ class Daemon:
             finally:
                 for task in (turning, beating, stopping):
                     task.cancel()
-                self._log_stop(dispatcher.in_flight)
-                rolled_back = await dispatcher.drain()
-                await leader.resign()
+                self._log_stop(dispatcher.workers.in_flight)
+                rolled_back = await dispatcher.close()
         return rolled_back
 
-    async def _turn_for_ever(self, runtime: Runtime, leader: Leader, dispatcher: LocalDispatcher) -> None:
+    async def _turn_for_ever(self, runtime: Runtime, dispatcher: Dispatcher) -> None:
+        """A turn per tick. The scheduler goes by the wall clock, which may be put back: then we go by our own."""
         while True:
-            await self._tick.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2 * TICK_S):
+                    await self._tick.wait()
             self._tick.clear()
-            await self._turn(runtime, leader, dispatcher)
-            self._vitals.turned(leads=leader.leads, in_flight=dispatcher.in_flight)
+            self._vitals.ticked()
+            await self._turn(runtime, dispatcher)
+            self._vitals.turned(leads=dispatcher.leads, in_flight=dispatcher.workers.in_flight)
 
-    async def _turn(self, runtime: Runtime, leader: Leader, dispatcher: LocalDispatcher) -> None:
-        led = leader.leads
+    async def _turn(self, runtime: Runtime, dispatcher: Dispatcher) -> None:
         try:
-            leads = await leader.check()
-            if leads != led:
-                self._log.emit(events.LEADER_ACQUIRED if leads else events.LEADER_LOST)
+            if self._embedded is not None and await self._embedded.revive():
+                self._log.emit(events.DB_RESTARTED)
             await self._reload.apply(runtime)
             self._vitals.configure(self._reload.settings.tokens)
-            dispatcher.limit = self._reload.settings.sync.max_concurrent_pulls
-            if leads:
-                await dispatcher.dispatch()
+            dispatcher.workers.limit = self._reload.settings.sync.max_concurrent_pulls
+            await dispatcher.turn()
         except DatabaseError as error:
             self._reporter.metrics.service.database_failed()
-            if led:
-                self._log.emit(events.LEADER_LOST)
             if not self._database_away:
                 self._log.emit(events.DB_UNAVAILABLE, error=error)
             self._database_away = True
@@ -226,15 +248,11 @@ class Daemon:
     async def _keep_house(self, registry: Registry) -> None:
         await expire_history(registry, self._reload.settings.sync.history.retention, self._log)
 
-    def _wake(self) -> None:
-        self._vitals.ticked()
-        self._tick.set()
-
     @asynccontextmanager
     async def _ticking(self, runtime: Runtime) -> AsyncIterator[None]:
         scheduler = AsyncIOScheduler(timezone="UTC")
         scheduler.add_job(
-            self._wake, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None
+            self._tick.set, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None
         )
         scheduler.add_job(
             self._keep_house,

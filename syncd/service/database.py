@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,8 +31,10 @@ _STEPS: dict[Step, Event] = {
 
 
 @asynccontextmanager
-async def database_url(settings: Settings, *, exclusive: bool) -> AsyncIterator[str]:
-    """The URL of the configured database, or of the embedded one, running as long as the block.
+async def database_url(
+    settings: Settings, *, exclusive: bool, on_embedded: Callable[[EmbeddedPostgres], None] = lambda _: None
+) -> AsyncIterator[str]:
+    """The URL of the configured database, or of the embedded one (told to `on_embedded`), up as long as the block.
 
     `exclusive`: we are the daemon; no other daemon may use the same data directory.
     """
@@ -42,6 +44,7 @@ async def database_url(settings: Settings, *, exclusive: bool) -> AsyncIterator[
     async with await EmbeddedPostgres.open(
         settings.database.data_dir or default_data_dir(os.environ), exclusive=exclusive
     ) as server:
+        on_embedded(server)
         yield server.url
 
 
@@ -76,6 +79,15 @@ async def _ensure_schema(settings: Settings, database: Database, log: Log, *, is
             await apply_pending(connection, database.where, log, is_service=is_service)
         elif await pending(connection):
             raise DatabaseUnusable("[database] migrate is false and the schema is behind: run `syncd migrate`")
+        await ensure_queue(settings, connection)
+
+
+async def ensure_queue(settings: Settings, connection: Connection) -> None:
+    """The tables of pgqueuer, where replicas share the work. Raises DatabaseUnusable."""
+    if settings.service.dispatcher == "pgqueuer":
+        from syncd.postgres import jobs
+
+        await jobs.install(connection, may_create=settings.database.migrate)
 
 
 async def apply_pending(connection: Connection, where: str, log: Log, *, is_service: bool = False) -> list[str]:

@@ -9,7 +9,7 @@ from syncd.config import Settings
 from syncd.errors import ConfigError, DatabaseUnusable
 from syncd.postgres.migrate import create_roles, pending
 from syncd.postgres.registry import Registry
-from syncd.service.database import apply_pending, database_url, open_database
+from syncd.service.database import apply_pending, database_url, ensure_queue, open_database
 from syncd.telemetry.logs import Log
 
 APPROVAL_VALID_FOR = timedelta(hours=24)
@@ -110,4 +110,6 @@ async def bring_up_to_date(settings: Settings, log: Log, *, dry_run: bool, roles
         if dry_run:
             return Migrated([file.name for file in await pending(connection)], False if roles else None)
         names = await apply_pending(connection, database.where, log)
-        return Migrated(names, await create_roles(connection) if roles else None)
+        made = await create_roles(connection) if roles else None
+        await ensure_queue(settings, connection)
+        return Migrated(names, made)

@@ -25,7 +25,7 @@ from syncd.telemetry.event import Level
 from syncd.telemetry.logs import Log
 from syncd.telemetry.metrics import Metrics, Resource
 from syncd.toggl.breaker import Change
-from syncd.toggl.client import Retry
+from syncd.toggl.traffic import Retry
 
 _LEVELS: dict[str, Level] = {"failed": "error", "partial": "warning"}
 

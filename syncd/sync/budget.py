@@ -17,9 +17,10 @@ from syncd.postgres.quotas import Ledger, StoredBudget, StoredLevel, Verdict
 from syncd.sync.planner import OWN, Appetite, Cost, learn, schedule
 from syncd.sync.report import Stretch
 from syncd.toggl.breaker import spread
-from syncd.toggl.client import Conversation, Toggl, Traffic
+from syncd.toggl.client import Conversation, Toggl
 from syncd.toggl.dialect import Inquiry
 from syncd.toggl.quota import Key, Level, owner_of
+from syncd.toggl.traffic import Traffic
 
 RETURN_S = 30.0
 """Tokens that wait for one reset come back within so many seconds after it, each at its own moment."""

@@ -36,8 +36,9 @@ from syncd.sync.completeness import clients_moved, doubt_all
 from syncd.sync.consequences import consequence
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.report import PullReport, database_time
-from syncd.toggl.client import Conversation, Retry, Toggl
+from syncd.toggl.client import Conversation, Toggl
 from syncd.toggl.dialect import Dialect, ListingPlan
+from syncd.toggl.traffic import Retry
 
 ABANDON_S = 2.0
 """How long a shutdown waits for the database to take a turn back."""
@@ -145,6 +146,8 @@ class Puller:
             begun = await self.store.begin(
                 subject.name, timeout=self.rules.pull_timeout, full_every=self.rules.full_every
             )
+        if begun.rested_s is not None:
+            self.toggl.rested(subject.name, begun.rested_s)
         reach("after_begin")
         report.pull_id, report.began_at = begun.pull_id, begun.began_at
         report.last_success_at, report.row_count = begun.last_success_at, begun.row_count

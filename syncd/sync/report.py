@@ -11,7 +11,7 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import SyncdError
 from syncd.plan import Held, ScopePlan, WorkspacePlan
-from syncd.toggl.client import Traffic
+from syncd.toggl.traffic import Traffic
 
 Result = Literal["unchanged", "changed", "partial", "failed"]
 

@@ -55,6 +55,22 @@ PULL_FINISH = define(
     "the line to query",
     ("event.outcome", "event.duration", *PULL, *ERROR, "http.response.status_code"),
 )
+PULL_STUCK = define(
+    "syncd.pull.stuck",
+    "error",
+    "the pull of {syncd.token.id} did not end in time, and was given up",
+    "a pull outlived its deadline; it is cancelled, its place is free, and it can write no more",
+    "a bug, or a machine that stands still: keep the lines of this pull for the developers",
+    ("event.duration",),
+)
+WEDGED = define(
+    "syncd.service.wedged",
+    "error",
+    "the service does not get on[: {syncd.ailment}]",
+    "ticks or turns stay away: /livez says 503 and the watchdog is no longer fed; warning if it is over already",
+    "restart it, if the supervisor does not",
+    ("syncd.ailment",),
+)
 PULL_SKIPPED = define(
     "syncd.pull.skipped",
     "warning",
@@ -198,6 +214,13 @@ DB_RECOVERED = define(
     "the first success after a series of failures",
     "close the ticket",
     ("db.system.name", "server.address", "syncd.since", "syncd.attempts", "event.duration"),
+)
+DB_RESTARTED = define(
+    "syncd.db.restarted",
+    "warning",
+    "the embedded PostgreSQL had ended, and was started again",
+    "the database server of our own died under us; nothing that was committed is lost",
+    "look into postgres.log of the data directory, and at the machine's memory",
 )
 DB_RETRY = define(
     "syncd.db.retry",

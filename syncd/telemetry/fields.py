@@ -160,6 +160,7 @@ OTHER = (
     Field("event.outcome", "text", "whether it went well", ("success", "failure", "unknown")),
     Field("event.duration", "integer", "how long it took, in nanoseconds"),
     Field("log.logger", "text", "library that wrote the line"),
+    Field("syncd.ailment", "text", "what stands still, and for how long"),
     Field("syncd.attempt", "integer", "number of this try, from 1"),
     Field("syncd.attempts", "integer", "tries so far"),
     Field("syncd.blockers", "texts", "who holds the tables, at most three: role, process id of the server, program"),

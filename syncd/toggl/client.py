@@ -3,7 +3,6 @@
 import asyncio
 import os
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,12 +13,13 @@ import aiohttp
 import tenacity
 
 from syncd.clock import Clock, Jitter
-from syncd.errors import OutcomeUnknown, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
+from syncd.errors import FencedOut, OutcomeUnknown, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
 from syncd.toggl.answers import BodyReader, BodyTooLarge, date_of, error_of, quota_told
 from syncd.toggl.breaker import Breaker, Change
 from syncd.toggl.dialect import Answer, Inquiry, Request, basic_auth
 from syncd.toggl.pacing import Pacer
 from syncd.toggl.quota import Key, Quotas
+from syncd.toggl.traffic import Retry, Traffic
 
 ATTEMPTS = 5
 BACKOFF_FIRST_S = 0.5
@@ -41,37 +41,6 @@ T = TypeVar("T")
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
 JSON = {"Content-Type": "application/json"}
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "syncd"}
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What one pull cost. Waits in seconds, of pacing and Retry-After. `answers`: HTTP status -> count; None: none.
-
-    `spent`: organization -> requests of its quota; None: of the user's own. `remaining`: what is left of each.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    received_bytes: int = 0
-    waited_s: float = 0.0
-    answers: Counter[int | None] = field(default_factory=Counter)
-    spent: Counter[int | None] = field(default_factory=Counter)
-    remaining: dict[int | None, int] = field(default_factory=dict)
-
-    @property
-    def quota_remaining(self) -> int | None:
-        """Of the bucket that has least left; None where the source has no quotas."""
-        return min(self.remaining.values(), default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """One failed attempt, for the log. `wait_s` None: it was the last."""
-
-    path: str
-    attempt: int
-    wait_s: float | None
-    error: TogglError
 
 
 def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool = False) -> aiohttp.ClientSession:
@@ -97,7 +66,7 @@ class Toggl:
 
     That is a pacer per token, the quotas, whose they are, and whether the host answers. `on_breaker` is told when it no
     longer does, and when it does again; `on_skew`, with every answer whose Date is more than SKEW_S away from our
-    clock, by how many seconds ours is ahead.
+    clock, by how many seconds ours is ahead. `may_send`: whether tokens are still this process's to ask with.
     """
 
     session: aiohttp.ClientSession
@@ -109,6 +78,7 @@ class Toggl:
     body_limit_bytes: int = BODY_LIMIT_BYTES
     on_breaker: Callable[[Change], None] = lambda _: None
     on_skew: Callable[[float], None] = lambda _: None
+    may_send: Callable[[], bool] = lambda: True
     quotas: Quotas = field(default_factory=Quotas)
     breaker: Breaker = field(default_factory=Breaker)
     _pacers: dict[str, Pacer] = field(default_factory=dict)
@@ -119,11 +89,13 @@ class Toggl:
         pacer = self._pacers.setdefault(name, Pacer(self.requests_per_second))
         return Conversation(self, name, pacer, basic_auth(token), on_retry)
 
-    def adjusted(self, base_url: str, requests_per_second: float) -> "Toggl":
-        """The same session and the same knowledge, under another address or at another pace.
+    def rested(self, name: str, seconds: float) -> None:
+        """The token called `name` has sent nothing for at least so long, whoever used it last."""
+        pacer = self._pacers.setdefault(name, Pacer(self.requests_per_second))
+        pacer.rested(self.clock.monotonic(), seconds)
 
-        Conversations of before keep their address, and go on at the new pace: there is one pacer per token.
-        """
+    def adjusted(self, base_url: str, requests_per_second: float) -> "Toggl":
+        """The same session and knowledge under another address, for new conversations, or at another pace, for all."""
         for pacer in self._pacers.values():
             pacer.configure(requests_per_second)
         return replace(self, base_url=base_url, requests_per_second=requests_per_second)
@@ -220,6 +192,8 @@ class Conversation:
         await self._wait_until_welcome()
         toggl = self._toggl
         try:
+            if not toggl.may_send():
+                raise FencedOut("this process was silent for too long; another one may have the token")
             answer = await self._spend(request)
         except TogglError as error:
             is_down = isinstance(error, TogglUnavailable) and (error.http_status or 500) >= 500
@@ -317,12 +291,21 @@ class Conversation:
 
     async def _take_turn(self) -> None:
         """Wait for a slot, and for another one if the source asked for silence while we waited."""
-        is_held = True
-        while is_held:
-            now = self._toggl.clock.monotonic()
-            slot = now + self._pacer.reserve(now)
-            await self._pause(slot - now)
-            is_held = self._pacer.is_held(slot)
+        clock, pacer = self._toggl.clock, self._pacer
+        slot = await self._wait_for_slot()
+        while True:
+            if pacer.is_held(slot):
+                slot = await self._wait_for_slot()
+            elif missing_s := pacer.leave(clock.monotonic()):
+                await self._pause(missing_s)
+            else:
+                return
+
+    async def _wait_for_slot(self) -> float:
+        now = self._toggl.clock.monotonic()
+        wait_s = self._pacer.reserve(now)
+        await self._pause(wait_s)
+        return now + wait_s
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         try:

@@ -22,11 +22,11 @@ class Pacer:
     the interval widens, and goes back to the configured one slowly.
     """
 
-    __slots__ = ("_configured_s", "_free_at", "_held_until", "interval_s")
+    __slots__ = ("_configured_s", "_free_at", "_held_until", "_left_at", "interval_s")
 
     def __init__(self, requests_per_second: float) -> None:
         """`requests_per_second` 0 = no pacing, and nothing to widen."""
-        self._free_at = self._held_until = float("-inf")
+        self._free_at = self._held_until = self._left_at = float("-inf")
         self.configure(requests_per_second)
 
     def configure(self, requests_per_second: float) -> None:
@@ -38,6 +38,21 @@ class Pacer:
         slot = max(now, self._free_at)
         self._free_at = slot + self.interval_s
         return slot - now
+
+    def leave(self, now: float) -> float:
+        """At one's slot: 0.0, and the request leaves; or the seconds still missing since the last one that left.
+
+        Who wakes late keeps the distance all the same: after a machine's sleep, all slots that were given are past.
+        """
+        missing_s = self._left_at + self.interval_s - now
+        if missing_s > 1e-6:
+            return missing_s
+        self._left_at = now
+        return 0.0
+
+    def rested(self, now: float, seconds: float) -> None:
+        """Somebody else sent the last request at least so long ago: our next slot keeps the distance from it."""
+        self._free_at = max(self._free_at, now + self.interval_s - seconds)
 
     def refused(self, now: float, retry_after_s: float) -> None:
         """A 429: hold, and widen. Those that come during a hold were sent before it, and say nothing new."""

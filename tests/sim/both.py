@@ -18,7 +18,8 @@ from syncd.sync.apply import Applier
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
-from syncd.toggl.client import Conversation, Toggl, Traffic
+from syncd.toggl.client import Conversation, Toggl
+from syncd.toggl.traffic import Traffic
 from tests.sim.database import Database
 from tests.sim.store import SimStore, StoreTrouble
 

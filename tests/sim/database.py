@@ -141,7 +141,7 @@ class Database:
         self.compare(others)
         self.compare_sharers([*weighed, *others])
 
-    def due(self, busy: Sequence[str], limit: int) -> list[str]:
+    def due(self, busy: Sequence[str], prompt: int, slow: int, shaky: Sequence[str]) -> dict[str, bool]:
         """See due_tokens."""
         now = self.now()
         ready = [
@@ -149,7 +149,10 @@ class Database:
             for name, token in self.tokens.items()
             if token.enabled and token.next_due_at <= now and (token.not_before or now) <= now and name not in busy
         ]
-        return [name for _, name in sorted(ready)[:limit]]
+        suspect = {name: self.tokens[name].failures > 0 or name in shaky for _, name in sorted(ready)}
+        well = [name for name in suspect if not suspect[name]][:prompt]
+        others = [name for name in suspect if suspect[name]][:slow]
+        return {name: suspect[name] for name in [*well, *others]}
 
     def pull_soon(self, names: Iterable[str]) -> None:
         """See pull_soon."""

@@ -117,13 +117,13 @@ class Process:
         rules = Rules("auto", timedelta(minutes=10), setting.full_every, RULES)
         self.puller = Puller(toggl, v8.DIALECT, store, rules, clock, lambda *_: sim.count("retry"))
         runtime = Runtime(cast("Any", None), cast("Registry", self), self.puller, cast("Reporter", self), sim.subjects)
-        self.dispatcher = LocalDispatcher(runtime, LIMIT)
+        self.dispatcher = LocalDispatcher(runtime, LIMIT, clock)
         self._ticker: asyncio.Task[None] | None = None
 
     # what the dispatcher and the runtime ask of the registry and the reporter
 
-    async def due(self, busy: list[str], limit: int) -> list[str]:
-        return self.sim.db.due(busy, limit)
+    async def due(self, busy: list[str], prompt: int, slow: int, *, shaky: list[str]) -> dict[str, bool]:
+        return self.sim.db.due(busy, prompt, slow, shaky)
 
     def pull(self, report: PullReport) -> None:
         self.sim.note_report(report, self.line)
@@ -139,7 +139,7 @@ class Process:
         self._ticker.cancel()
         await asyncio.gather(self._ticker, return_exceptions=True)
         self.trouble.is_dead = kill
-        pulls = list(self.dispatcher._pulls.values())
+        pulls = [work.task for work in self.dispatcher.workers._works.values()]
         if kill:
             self.sim.count("killed")
             for task in pulls:
@@ -147,7 +147,7 @@ class Process:
             await asyncio.gather(*pulls, return_exceptions=True)
         else:
             self.sim.count("stopped")
-            await self.dispatcher.drain()
+            await self.dispatcher.close()
 
     async def _tick(self) -> None:
         while True:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from syncd.cli.main import COMMANDS
 from syncd.config import ENVIRONMENT, load_settings
-from syncd.service.dispatcher import DRAIN_S
+from syncd.service.workers import DRAIN_S
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()

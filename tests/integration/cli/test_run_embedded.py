@@ -1,5 +1,6 @@
 """`syncd run` with a PostgreSQL of its own, and the commands beside it."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -109,3 +110,21 @@ async def test_signal_ends_the_wait_for_a_data_directory(embedded: Syncd, data_d
         "syncd.stop.begin",
         "syncd.stop.finish",
     ]
+
+
+async def test_server_that_dies_is_started_again(
+    embedded: Syncd, world: World, calendar: Calendar, data_dir: Path
+) -> None:
+    """As by a lack of memory: one line, and the mirror goes on; the next stop is a clean one."""
+    async with embedded.running("run") as daemon:
+        await daemon.event("syncd.pull.finish", {"syncd.pull.result": "changed"})
+        running = server.read_postmaster(DataDir(data_dir).data)
+        assert running is not None
+        os.kill(running.pid, signal.SIGKILL)
+        assert (await daemon.event("syncd.db.restarted"))["log.level"] == "warning"
+        calendar.pass_time()
+        world.update_client(1239456, name="Grown Up")
+        pull = await daemon.event("syncd.pull.finish", {"syncd.pull.result": "changed"})
+        assert (pull["syncd.client.updated"], pull["syncd.client.inserted"]) == (1, 0)
+        assert (await daemon.stop(signal.SIGTERM)).exit_code == 0
+    assert database_processes(data_dir) == set()

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -26,6 +27,8 @@ class Pulls:
     def __init__(self, database: Database, names: list[str]) -> None:
         self.registry = Registry(database)
         self.store = Store(database)
+        self.reporter = None
+        self.puller = SimpleNamespace(rules=SimpleNamespace(pull_timeout=HOUR))
         self.subjects = {name: Subject(name, "x") for name in names}
         self.begun: list[str] = []
         self.ended: list[str] = []
@@ -65,9 +68,9 @@ async def test_every_due_token_is_pulled_once(database: Database) -> None:
     dispatcher, pulls = await dispatcher_of(database, ["a", "b"], 10)
     pulls.gate.set()
     await dispatcher.dispatch()
-    await dispatcher.drain()
+    await dispatcher.close()
     await dispatcher.dispatch()
-    assert (sorted(pulls.begun), dispatcher.in_flight) == (["a", "b"], 0)
+    assert (sorted(pulls.begun), dispatcher.workers.in_flight) == (["a", "b"], 0)
 
 
 async def test_no_more_than_the_limit_at_once(database: Database) -> None:
@@ -77,12 +80,12 @@ async def test_no_more_than_the_limit_at_once(database: Database) -> None:
     await dispatcher.dispatch()
     await settle()
     await dispatcher.dispatch()
-    assert (len(pulls.begun), dispatcher.in_flight) == (3, 3)
+    assert (len(pulls.begun), dispatcher.workers.in_flight) == (3, 3)
     pulls.gate.set()
     for _ in names:
-        await dispatcher.drain()
+        await dispatcher.close()
         await dispatcher.dispatch()
-    await dispatcher.drain()
+    await dispatcher.close()
     assert sorted(pulls.begun) == names
 
 
@@ -94,16 +97,16 @@ async def test_two_pulls_of_one_token_never_overlap(database: Database) -> None:
         await settle()
     assert pulls.begun == ["a"]
     pulls.gate.set()
-    await dispatcher.drain()
+    await dispatcher.close()
 
 
 async def test_a_shutdown_rolls_back_what_does_not_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time to end well is over."""
-    monkeypatch.setattr("syncd.service.dispatcher.DRAIN_S", 0.01)
+    monkeypatch.setattr("syncd.service.workers.DRAIN_S", 0.01)
     dispatcher, pulls = await dispatcher_of(database, ["a", "b"], 10)
     await dispatcher.dispatch()
     await settle()
-    assert await dispatcher.drain() == 2
+    assert await dispatcher.close() == 2
     assert sorted(pulls.ended) == ["a", "b"]
 
 
@@ -113,7 +116,7 @@ async def test_a_token_that_is_not_ours_is_left_alone(database: Database) -> Non
     del pulls.subjects["b"]
     pulls.gate.set()
     await dispatcher.dispatch()
-    await dispatcher.drain()
+    await dispatcher.close()
     assert pulls.begun == ["a"]
 
 
@@ -131,7 +134,7 @@ async def test_due_times_stay_on_their_grid(database: Database) -> None:
     due = await store.finish_unchanged(begun, 1, None, is_whole=True)
     assert due is not None
     assert timedelta(hours=3, minutes=1) < due - before <= timedelta(hours=3, minutes=6, seconds=30)
-    assert await Registry(database).due([], 10) == []
+    assert await Registry(database).due([], 10, 10) == {}
     async with database.connection() as connection:
         for _ in range(10):
             after = await connection.fetchval("SELECT syncd.next_due('a', '5 minutes', $1)", due)

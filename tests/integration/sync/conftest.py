@@ -20,8 +20,9 @@ from syncd.postgres.store import Store
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
-from syncd.toggl.client import Retry, Toggl, open_session
+from syncd.toggl.client import Toggl, open_session
 from syncd.toggl.dialect import Dialect
+from syncd.toggl.traffic import Retry
 
 SHORT = aiohttp.ClientTimeout(total=5, sock_connect=2, sock_read=2)
 

@@ -162,7 +162,7 @@ async def test_a_long_retry_after_parks_the_token(mirror: Mirror, emulator: Emul
     assert (report.result, report.reason) == ("failed", "rate_limited")
     held = await mirror.registry.held(["t0"])
     assert 800 < held["t0"] <= 900
-    assert await mirror.registry.due([], 10) == []
+    assert await mirror.registry.due([], 10, 10) == {}
     assert await mirror.value("SELECT status FROM toggl.sync_status") == "rate_limited"
 
 
@@ -188,7 +188,7 @@ async def test_an_interrupted_pull_is_due_again_at_once(mirror: Mirror, emulator
     pull.cancel()
     with pytest.raises(asyncio.CancelledError):
         await pull
-    assert await mirror.registry.due([], 10) == ["t0"]
+    assert await mirror.registry.due([], 10, 10) == {"t0": False}
     assert await mirror.value("SELECT status FROM toggl.sync_status") == "late"
 
 

@@ -102,7 +102,7 @@ async def test_i05_a_list_from_before_the_write_is_fenced_out(
     assert pull.result().reason == "fenced_out"
     assert await names(mirror) == EXPECTED[write]
     assert await mirror.value("SELECT absent FROM syncd.scopes WHERE resource = 'client'") == []
-    assert await mirror.registry.due([], 1) == ["t0"]
+    assert await mirror.registry.due([], 1, 0) == {"t0": False}
     stamps = await mirror.stamps()
     assert (await mirror.pull()).result == "unchanged"
     assert await mirror.stamps() == stamps

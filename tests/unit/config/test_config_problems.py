@@ -64,8 +64,8 @@ DURATION = 'must be a duration in quotes, like "90s", "5m", "1h30m" or "2d"'
         ("[log]\nformat = 'xml'", "[log] format: must be one of 'json', 'console' or 'auto'"),
         ("[log]\nlevel = 'trace'", "[log] level: must be one of 'debug', 'info', 'warning' or 'error'"),
         ("[toggl]\napi = 'v7'", "[toggl] api: must be one of 'v8' or 'v9'"),
-        ("[service]\ndispatcher = 'pgqueuer'",
-         '[service] dispatcher: "pgqueuer" is not in this version; write "local"'),
+        ("[service]\ndispatcher = 'redis'",
+         "[service] dispatcher: must be one of 'local' or 'pgqueuer'"),
         # addresses
         ("[database]\nurl = 'mysql://u:canary@h/db'",
          "[database] url: must be a URL that starts with postgresql://"),
