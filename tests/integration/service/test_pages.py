@@ -1,7 +1,9 @@
 """The pages by HTTP, on a real database: what they say, when they refuse, and what they never show."""
 
 import json
+import os
 import re
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -175,6 +177,25 @@ async def test_database_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) 
         assert (await site.get("/readyz")).text == "the database does not answer\n"
         assert "The database is away" in (await site.get("/")).text
         monkeypatch.undo()
+
+    async def is_ready() -> bool:
+        return (await site.get("/readyz")).text == "ok\n"
+
+    await eventually(is_ready)
+
+
+async def test_server_that_is_frozen(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not even give up the question when told to: the page does not wait for that."""
+    async with site.database.connection() as connection:
+        backend: int = await connection.fetchval("SELECT pg_backend_pid()")
+    monkeypatch.setattr("syncd.service.overview.ANSWER_WITHIN_S", 0.1)
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        assert (await site.get("/readyz")).text == "the database does not answer\n"
+        assert (await site.get("/livez")).text == "ok\n"
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    monkeypatch.undo()
 
     async def is_ready() -> bool:
         return (await site.get("/readyz")).text == "ok\n"
