@@ -57,12 +57,10 @@ class Store:
             rows = await connection.fetch(queries()["share_workspaces"], begun.token)
         return frozenset(row["workspace_id"] for row in rows)
 
-    async def stand_by(self, begun: Begun, workspace_ids: Sequence[int]) -> int:
-        """Freeze what the token saw in workspaces that it leaves to another; how many rows that is."""
-        async with self._database.connection() as connection, connection.transaction():
-            if not await connection.fetchval(queries()["hold_fence"], begun.token, begun.pull_id):
-                raise FencedOut(f"a later pull of token {begun.token} took over")
-            return int(await connection.fetchval(queries()["stand_by"], begun.token, workspace_ids))
+    async def stand_by(self, begun: Begun, workspace_id: int) -> int:
+        """Set aside what the token saw in a workspace that it leaves to another; how many rows that is."""
+        async with self.workspace(begun, workspace_id) as writer:
+            return await writer.stand_by()
 
     async def known_clients(self, begun: Begun, workspace_id: int) -> dict[int, bool | None]:
         """Clients that the token saw last in a workspace -> whether they were archived."""

@@ -103,6 +103,13 @@ class WorkspaceWriter:
             absent = msgspec.to_builtins(scope.absent)
             await self._connection.execute(queries()["see_written"], *where, scope.ids, absent, is_far_reaching)
 
+    async def stand_by(self) -> int:
+        """Leave the workspace to another token; how many rows this one saw in it."""
+        (row,) = await self._connection.fetch(queries()["stand_by"], self._begun.token, self._workspace_id)
+        if row["heirs"]:
+            await self._connection.execute(queries()["compare_tokens"], sorted(row["heirs"]))
+        return int(row["rows"])
+
     async def find_culprits(self, plan: WorkspacePlan) -> list[Culprit]:
         """Which records of the plan their tables refuse. Writes, and must be rolled back.
 

@@ -68,6 +68,11 @@ class Applier:
                 snapshot = doubt(snapshot, resource, "contradicted")
             return await self._apply_stubbornly(snapshot, is_sure=True)
 
+    async def stand_by(self, workspace_id: int) -> int:
+        """Leave a workspace to another token; how many rows this one saw in it."""
+        with database_time(self.report, self.clock):
+            return await self._retrying(partial(self.store.stand_by, self.begun, workspace_id))
+
     async def lose(self, visible: Sequence[int]) -> None:
         """Freeze what the token saw in other workspaces than these.
 

@@ -223,10 +223,7 @@ class Puller:
         if report.gained or report.lost:
             snapshots = [doubt_all(snapshot, "workspaces_changed") for snapshot in snapshots]
         applier = self._applier(begun, report, conversation, sighting)
-        report.row_count = 0
-        if sighting.left:
-            with database_time(report, self.clock):
-                report.row_count += await self.store.stand_by(begun, sighting.left)
+        report.row_count = sum([await applier.stand_by(workspace_id) for workspace_id in sighting.left])
         rejects = list(sighting.rejects)
         for snapshot in snapshots:
             deepened, unread = await self._deepened(snapshot, begun, conversation)

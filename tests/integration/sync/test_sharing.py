@@ -80,6 +80,24 @@ async def test_what_the_leader_misses_is_gone_though_others_saw_it(mirror: Mirro
     assert not live & {gone.id, client}
 
 
+async def test_what_only_the_others_saw_is_missed_all_the_same(mirror: Mirror, world: World) -> None:
+    """A project came and went between two looks of the leader; a member saw it before it stood by."""
+    (wid,) = world.workspaces
+    brief = world.create_project(wid, "Brief", is_private=False)
+    await mirror.rows("UPDATE syncd.tokens SET next_due_at = now() - interval '3 days' WHERE name <> 'member'")
+    await mirror.pull("member")
+    assert "Brief" in await names(mirror)
+    await mirror.rows("UPDATE syncd.tokens SET next_due_at = now() WHERE name <> 'member'")
+    await mirror.rows("UPDATE syncd.scopes SET cursor = now() WHERE token = 't0' AND resource = 'project'")
+    world.delete_project(brief.id)
+    world.deleted_projects.clear()  # so long ago that no list of changes tells it
+    for name in ("member", "second"):
+        assert (await mirror.pull(name)).left != []
+    for _ in range(4):
+        await mirror.pull("t0")
+    assert "Brief" not in await names(mirror)
+
+
 async def test_another_administrator_takes_over_and_gives_back(
     mirror: Mirror, emulator: Emulator, world: World
 ) -> None:
