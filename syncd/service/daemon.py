@@ -20,7 +20,7 @@ from syncd.errors import DatabaseError, SyncdError
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.registry import Registry
 from syncd.service import housekeeping
-from syncd.service.database import database_url
+from syncd.service.database import database_url, sqlstate_field
 from syncd.service.dispatcher import Dispatcher, dispatcher_of
 from syncd.service.heartbeat import Heartbeat
 from syncd.service.housekeeping import expire_history
@@ -59,7 +59,7 @@ class Daemon:
         self._tick = asyncio.Event()
         self._stop = asyncio.Event()
         self._signal: signal.Signals | None = None
-        self._database_away = False
+        self._away_since: float | None = None
         self._embedded: EmbeddedPostgres | None = None
         self._vitals = Vitals(clock, settings.tokens)
 
@@ -237,13 +237,14 @@ class Daemon:
             await dispatcher.turn()
         except DatabaseError as error:
             self._reporter.metrics.service.database_failed()
-            if not self._database_away:
-                self._log.emit(events.DB_UNAVAILABLE, error=error)
-            self._database_away = True
+            if self._away_since is None:
+                self._away_since = self._clock.monotonic()
+                self._log.emit(events.DB_UNAVAILABLE, sqlstate_field(error), error=error)
         else:
-            if self._database_away:
-                self._log.emit(events.DB_RECOVERED)
-            self._database_away = False
+            if self._away_since is not None:
+                duration = round((self._clock.monotonic() - self._away_since) * 1e9)
+                self._log.emit(events.DB_RECOVERED, {"event.duration": duration})
+            self._away_since = None
 
     async def _keep_house(self, registry: Registry) -> None:
         await expire_history(registry, self._reload.settings.sync.history.retention, self._log)

@@ -124,7 +124,8 @@ async def _connect(settings: Settings, url: str, log: Log, *, patient: bool) -> 
     def report(state: tenacity.RetryCallState) -> None:
         # A command that gives up says so itself, once; only of a daemon would nobody know that it waits.
         if patient and state.attempt_number == 1 and state.outcome is not None:
-            log.emit(events.DB_UNAVAILABLE, {"syncd.attempts": 1}, error=state.outcome.exception())
+            error = state.outcome.exception()
+            log.emit(events.DB_UNAVAILABLE, {"syncd.attempts": 1, **sqlstate_field(error)}, error=error)
 
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
@@ -143,6 +144,11 @@ async def _connect(settings: Settings, url: str, log: Log, *, patient: bool) -> 
     if patient and retrying.statistics.get("attempt_number", 1) > 1:
         log.emit(events.DB_RECOVERED, {"syncd.attempts": retrying.statistics["attempt_number"]})
     return pool
+
+
+def sqlstate_field(error: BaseException | None) -> dict[str, str | None]:
+    """What the server said, where it did, for a line of the log."""
+    return {"db.response.status_code": getattr(error, "sqlstate", None)}
 
 
 async def _close(pool: "asyncpg.Pool[Any]") -> None:

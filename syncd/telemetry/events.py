@@ -109,7 +109,7 @@ QUOTA_EXHAUSTED = define(
     "the hourly quota of {syncd.token.id} is used up",
     "402, or what is left is kept for changes: no request until the quota begins anew",
     "lengthen the interval, or raise the plan",
-    ("syncd.quota_remaining", "syncd.quota_resets_at", "syncd.retry_after_seconds", *HTTP),
+    ("syncd.quota_resets_at", "syncd.retry_after_seconds", *HTTP),
 )
 PULL_POSTPONED = define(
     "syncd.pull.postponed",
@@ -173,7 +173,7 @@ TOKEN_REJECTED = define(
     "Toggl rejects the token {syncd.token.id}",
     "401, or 403 where every valid token is welcome",
     "rotate the token",
-    ("http.response.status_code", "syncd.failures", "syncd.next_try_at", *ERROR),
+    ("http.response.status_code", "syncd.next_try_at", *ERROR),
 )
 TOKEN_RECOVERED = define(
     "syncd.token.recovered",
@@ -181,7 +181,6 @@ TOKEN_RECOVERED = define(
     "Toggl accepts the token {syncd.token.id} again",
     "the first success after rejections",
     "close the ticket",
-    ("syncd.failures",),
 )
 TOKEN_SCOPE_CHANGED = define(
     "syncd.token.scope_changed",
@@ -205,7 +204,7 @@ DB_UNAVAILABLE = define(
     "the database cannot be reached",
     "the first failure of a series",
     "look at the database; the service keeps trying",
-    ("db.system.name", "db.response.status_code", "server.address", "syncd.since", "syncd.attempts", *ERROR),
+    ("db.response.status_code", "syncd.attempts", *ERROR),
 )
 DB_RECOVERED = define(
     "syncd.db.recovered",
@@ -213,7 +212,7 @@ DB_RECOVERED = define(
     "the database answers again",
     "the first success after a series of failures",
     "close the ticket",
-    ("db.system.name", "server.address", "syncd.since", "syncd.attempts", "event.duration"),
+    ("syncd.attempts", "event.duration"),
 )
 DB_RESTARTED = define(
     "syncd.db.restarted",
@@ -268,7 +267,7 @@ LEADER_ACQUIRED = define(
     "this service does the work now",
     "of several services, this one took over",
     "failover marker",
-    ("syncd.fencing_number", "event.duration"),
+    ("event.duration",),
 )
 LEADER_LOST = define(
     "syncd.leader.lost",
@@ -276,7 +275,7 @@ LEADER_LOST = define(
     "this service no longer does the work",
     "the lease ended or another service took over",
     "failover marker",
-    ("syncd.fencing_number", "syncd.pull.reason"),
+    ("syncd.pull.reason",),
 )
 INVARIANT_VIOLATED = define(
     "syncd.invariant.violated",

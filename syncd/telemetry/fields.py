@@ -88,18 +88,12 @@ ERROR = (
 )
 
 HTTP = (
-    Field("http.request.method", "text", "GET, POST …"),
     Field("url.path", "text", "path of the request; never the whole URL"),
     Field("server.address", "text", "host that was asked"),
     Field("http.response.status_code", "integer", "status of the answer; absent where no answer came"),
-    Field("http.request.resend_count", "integer", "how often this request had been sent before"),
-    Field("http.response.body.size", "integer", "bytes of the answer's body as sent, compressed or not"),
 )
 
-DATABASE = (
-    Field("db.system.name", "text", "always postgresql"),
-    Field("db.response.status_code", "text", "SQLSTATE; absent where the server was not reached"),
-)
+DATABASE = (Field("db.response.status_code", "text", "SQLSTATE; absent where the server was not reached"),)
 
 _COUNTS = (
     ("fetched", "records in the answers"),
@@ -173,8 +167,6 @@ OTHER = (
     Field("syncd.delete.reason", "text", "why the guard objects", ("shrunk", "emptied")),
     Field("syncd.exit_code", "integer", "what the process returns"),
     Field("syncd.expected", "text", "what should have been"),
-    Field("syncd.failures", "integer", "failures in a row"),
-    Field("syncd.fencing_number", "integer", "number of the term; a higher one wins"),
     Field("syncd.found", "text", "what was"),
     Field("syncd.heir", "text", "name of the token that owns the rows from now on"),
     Field("syncd.ids", "integers", "ids of the rows, the first hundred"),
@@ -188,9 +180,7 @@ OTHER = (
     Field("syncd.next_try_at", "instant", "not tried again before"),
     Field("syncd.offset_seconds", "number", "our clock minus the other one; negative: ours is behind"),
     Field("syncd.python_version", "text", "version of Python"),
-    Field("syncd.quota_remaining", "integer", "requests left in this hour"),
     Field("syncd.quota_resets_at", "instant", "when the hourly quota begins anew"),
-    Field("syncd.record.field", "text", "the part of the record that is wrong"),
     Field("syncd.record.id", "integer", "id of the record at Toggl; absent where it has none"),
     Field("syncd.record.reason", "text", "why it cannot be stored, as a code"),
     Field("syncd.retry_after_seconds", "number", "seconds until the next request is welcome"),
@@ -198,7 +188,6 @@ OTHER = (
     Field("syncd.server_version", "text", "version of PostgreSQL"),
     Field("syncd.signal", "text", "signal that asked for the stop"),
     Field("syncd.skip.reason", "text", "why a turn passed without a pull", SKIP_REASONS),
-    Field("syncd.since", "instant", "when it began"),
     Field("syncd.token_count", "integer", "tokens in the configuration"),
     Field("syncd.tokens_added", "texts", "names of tokens that are new in the configuration"),
     Field("syncd.tokens_removed", "texts", "names of tokens that are no longer in the configuration"),

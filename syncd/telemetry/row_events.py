@@ -17,7 +17,7 @@ RECORD_QUARANTINED = define(
     "{syncd.resource}[ {syncd.record.id}] kept aside[: {syncd.record.reason}]",
     "a record that could not be stored; its neighbours were",
     "mend the record at the source",
-    ("syncd.record.id", "syncd.record.field", "syncd.record.reason"),
+    ("syncd.record.id", "syncd.record.reason"),
 )
 RECORD_RELEASED = define(
     "syncd.record.released",

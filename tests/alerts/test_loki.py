@@ -92,6 +92,8 @@ STORIES: dict[str, tuple[list[Told], list[Told]]] = {
         once(events.UNHANDLED_EXCEPTION),
     ),
     "SyncdUnhandledException": (once(events.UNHANDLED_EXCEPTION), once(events.INVARIANT_VIOLATED)),
+    "SyncdWedged": (once(events.WEDGED), once(events.WEDGED, level="warning")),
+    "SyncdPullStuck": (once(events.PULL_STUCK), once(events.PULL_SKIPPED)),
     "SyncdMigrationFailed": (once(events.MIGRATION_FAILED), once(events.MIGRATION_LOCK_TIMEOUT)),
     "SyncdMigrationWaits": (once(events.MIGRATION_LOCK_TIMEOUT), once(events.MIGRATION_START)),
     "SyncdConfigInvalid": (once(events.CONFIG_INVALID, level="fatal"), once(events.CONFIG_RELOADED)),

@@ -86,6 +86,8 @@ STORIES: dict[str, tuple[Story, Story]] = {
     "SyncdDatabaseAway": (away(10, 30), away(10, 19)),
     "SyncdInvariantViolated": (once(events.INVARIANT_VIOLATED), once(events.UNHANDLED_EXCEPTION)),
     "SyncdUnhandledException": (once(events.UNHANDLED_EXCEPTION), once(events.INVARIANT_VIOLATED)),
+    "SyncdWedged": (once(events.WEDGED), once(events.PULL_STUCK)),
+    "SyncdPullStuck": (once(events.PULL_STUCK), once(events.PULL_SKIPPED)),
     "SyncdConfigInvalid": (once(events.CONFIG_INVALID), once(events.CONFIG_RELOADED)),
     "SyncdFailureRatio": (failing(21), failing(20)),
     "SyncdSourceAway": (once(events.BREAKER_OPENED), once(events.BREAKER_CLOSED)),

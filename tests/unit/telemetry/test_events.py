@@ -241,3 +241,15 @@ def test_every_event_is_emitted_by_something() -> None:
     names = {name for module in (events, row_events) for name, value in vars(module).items() if type(value) is Event}
     assert len(names) == len(CATALOGUE)
     assert {name for name in names if not re.search(rf"\b{name}\b", code)} == set()
+
+
+BUILT = re.compile(r"syncd\.(client|project|tokens)\.\w+")
+"""Names that the code puts together."""
+
+
+def test_every_field_is_filled_by_something() -> None:
+    """Or people would wait for a value that never comes."""
+    package = Path(events.__file__).parents[1]
+    definitions = ("events.py", "row_events.py", "fields.py")
+    code = "".join(path.read_text("utf-8") for path in package.rglob("*.py") if path.name not in definitions)
+    assert {name for name in FIELDS if f'"{name}"' not in code and not BUILT.fullmatch(name)} == set()
