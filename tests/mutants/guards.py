@@ -12,6 +12,7 @@ DECODE = "tests/unit/toggl"
 V9 = "tests/unit/toggl/test_v9_walk.py tests/integration/sync/test_v9.py tests/stateful/test_twins.py"
 SIM = "tests/sim/test_sim.py::test_no_invariant_breaks"
 LOGS = "tests/unit/telemetry tests/property/telemetry"
+PAGES = "tests/integration/service/test_pages.py tests/unit/service"
 
 
 class Mutant(NamedTuple):
@@ -261,6 +262,19 @@ MUTANTS = [
     Mutant("one process migrates", "sql/queries/migrations.sql",
            "SELECT pg_try_advisory_xact_lock(hashtextextended('syncd.migrations', 0));", "SELECT true;",
            "tests/integration/postgres/test_migrate.py"),
+    # -- pages
+    Mutant("a name is text and nothing else", "syncd/service/status_page.py",
+           "autoescape=True", "autoescape=False", PAGES),
+    Mutant("every page is locked down", "syncd/service/pages.py",
+           "        app.on_response_prepare.append(_harden)\n", "", PAGES),
+    Mutant("a token that is not configured is not shown", "syncd/service/overview.py",
+           'if row["token"] in names]', "if True]", PAGES),
+    Mutant("staleness grows while the database is away", "syncd/service/overview.py",
+           "max(0.0, float(staleness)) + self.age_s", "max(0.0, float(staleness))", PAGES),
+    Mutant("a frozen database does not hold up a page", "syncd/service/overview.py",
+           "timeout=ANSWER_WITHIN_S + 0.5", "timeout=None", PAGES),
+    Mutant("a mirror that stands still is not ready", "syncd/service/overview.py",
+           "any(overview.is_fresh(row) for row in enabled)", "True", PAGES),
     # -- secrets
     Mutant("the redactor comes last", "syncd/telemetry/logs.py",
            "processors=[compose, redactor, render]", "processors=[compose, render]", LOGS),

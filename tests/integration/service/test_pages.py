@@ -184,6 +184,7 @@ async def test_database_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) 
     await eventually(is_ready)
 
 
+@pytest.mark.timeout(30)
 async def test_server_that_is_frozen(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not even give up the question when told to: the page does not wait for that."""
     async with site.database.connection() as connection:
