@@ -10,10 +10,11 @@ ENGINE ?= docker
 EXAMPLES ?= 1000
 KILLS  ?= 100
 SEED   ?= 1
+CHAOS_S ?= 600
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser test-deep sim quotas mutants chaos-kills contract compare docs lint deployment package image lock clean
+.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas mutants chaos-kills contract compare docs lint deployment package image lock clean
 
 # Every set of requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -44,6 +45,18 @@ sim: $(VENV)/.dev ## many tokens' pulls in virtual time, by seeded chance (SEEDS
 
 quotas: $(VENV)/.dev ## a simulated day under the quotas of each plan: writes the table of docs/quotas.md
 	$(PYTHON) -m tests.sim.day
+
+takeover: $(VENV)/.dev ## kill the leading daemon again and again; how soon the other one takes over (KILLS=20)
+	$(PYTHON) -m tests.replicas takeover --kills $(if $(filter file,$(origin KILLS)),20,$(KILLS))
+
+replicas: $(VENV)/.dev ## three replicas and 500 tokens; one is killed, one is frozen for 30 s (ARGS="--tokens 100 --frozen 15")
+	$(PYTHON) -m tests.replicas replicas $(ARGS)
+
+fairness: $(VENV)/.dev ## tokens that hang, flood or fail, and how stale the others become
+	$(PYTHON) -m tests.replicas fairness $(ARGS)
+
+chaos: $(VENV)/.dev ## two replicas, with everything that can go wrong, for ten minutes (CHAOS_S=600 SEED=1)
+	$(PYTHON) -m tests.replicas chaos --seconds $(CHAOS_S) --seed $(SEED)
 
 mutants: $(VENV)/.dev ## take each guard out of a copy of the code, and see a test go red
 	$(PYTHON) -m tests.mutants $(ARGS)

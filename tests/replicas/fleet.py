@@ -34,6 +34,11 @@ class Source(Emulator):
         return await super()._serve(request)
 
     @property
+    def asked(self) -> int:
+        """Requests so far."""
+        return sum(map(len, self.arrivals.values()))
+
+    @property
     def least_gap_s(self) -> float:
         """Between two requests of one token."""
         gaps = [b - a for times in self.arrivals.values() for a, b in pairwise(times)]

@@ -15,7 +15,9 @@ from syncd.postgres.registry import Registry
 from syncd.postgres.store import Store
 from syncd.service.dispatcher import LocalDispatcher
 from syncd.service.runtime import Runtime
+from syncd.service.workers import SLOW_S
 from syncd.sync.pull import Subject
+from tests.clocks import StillClock
 from tests.integration.sync.conftest import register
 
 HOUR = timedelta(hours=1)
@@ -108,6 +110,39 @@ async def test_a_shutdown_rolls_back_what_does_not_end(database: Database, monke
     await settle()
     assert await dispatcher.close() == 2
     assert sorted(pulls.ended) == ["a", "b"]
+
+
+async def test_tokens_that_hang_leave_places_for_the_others(database: Database) -> None:
+    """As many hang as there are places: for a moment nobody else gets on, and then they have a lane of their own."""
+    clock = StillClock()
+    await register(database, "hangs1", "hangs2", interval=HOUR)
+    pulls = Pulls(database, ["hangs1", "hangs2", "well1", "well2"])
+    dispatcher = LocalDispatcher(cast("Runtime", pulls), 2, clock)
+    await dispatcher.dispatch()
+    await settle()
+    await register(database, "hangs1", "hangs2", "well1", "well2", interval=HOUR)
+    await dispatcher.dispatch()
+    await settle()
+    assert sorted(pulls.begun) == ["hangs1", "hangs2"]
+    clock.at += SLOW_S
+    await dispatcher.dispatch()
+    await settle()
+    assert sorted(pulls.begun) == ["hangs1", "hangs2", "well1", "well2"]
+    pulls.gate.set()
+    await dispatcher.close()
+
+
+async def test_tokens_that_failed_share_a_lane(database: Database) -> None:
+    """Whoever failed last time never gets more than that, however many they are."""
+    dispatcher, pulls = await dispatcher_of(database, [f"t{n}" for n in range(6)], 2)
+    async with database.connection() as connection:
+        await connection.execute("UPDATE syncd.tokens SET failures = 1, next_due_at = now() - interval '1 h' "
+                                 "WHERE name < 't4'")  # fmt: skip
+    await dispatcher.dispatch()
+    await settle()
+    assert sorted(pulls.begun) == ["t0", "t1", "t4", "t5"]
+    pulls.gate.set()
+    await dispatcher.close()
 
 
 async def test_a_token_that_is_not_ours_is_left_alone(database: Database) -> None:

@@ -1,0 +1,49 @@
+"""Real daemons, real sockets, figures at the end: `python -m tests.replicas takeover | replicas | fairness | chaos`.
+
+Exits with 1 if a promise was broken.
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+
+from syncd.postgres.embedded import EmbeddedPostgres
+from tests.postgres_fixture import UNSAFE_BUT_FAST, make_reachable_directory
+from tests.replicas.campaigns import chaos, fairness, replicas, takeover
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.replicas", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    of_fairness = commands.add_parser("fairness")
+    of_fairness.add_argument("--seconds", type=float, default=60)
+    commands.add_parser("takeover").add_argument("--kills", type=int, default=20)
+    of_replicas = commands.add_parser("replicas")
+    of_replicas.add_argument("--tokens", type=int, default=500)
+    of_replicas.add_argument("--frozen", type=float, default=30)
+    of_chaos = commands.add_parser("chaos")
+    of_chaos.add_argument("--seconds", type=float, default=600)
+    of_chaos.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    home = make_reachable_directory()
+    runs = home
+    try:
+        async with await EmbeddedPostgres.open(home / "data", settings=UNSAFE_BUT_FAST) as server:
+            if chosen.command == "takeover":
+                wrongs = await takeover(runs, server, chosen.kills)
+            elif chosen.command == "fairness":
+                wrongs = await fairness(runs, server, chosen.seconds)
+            elif chosen.command == "replicas":
+                wrongs = await replicas(runs, server, chosen.tokens, chosen.frozen)
+            else:
+                wrongs = await chaos(runs, server, chosen.seconds, chosen.seed)
+    finally:
+        shutil.rmtree(home)
+    for wrong in wrongs:
+        print(f"WRONG: {wrong}", file=sys.stderr)
+    return 1 if wrongs else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

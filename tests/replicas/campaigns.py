@@ -1,0 +1,208 @@
+"""The long runs. Each prints its figures and returns what was wrong."""
+
+import asyncio
+import random
+import signal
+import statistics
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from syncd.emulator import mishaps
+from syncd.postgres.embedded import EmbeddedPostgres
+from tests.replicas.fleet import Fleet, fleet_of, freeze
+
+HEARTBEAT_S = 10.0
+SLACK_S = 5.0
+"""Starting, ticking and a busy machine, beyond what is promised."""
+
+
+async def takeover(home: Path, server: EmbeddedPostgres, kills: int) -> list[str]:
+    """The local dispatcher: from the leader's death to the standby's first turn."""
+    taken: list[float] = []
+    async with fleet_of(home, server.url, 4, dispatcher="local", interval_s=1) as fleet:
+        await fleet.start()
+        await fleet.daemons[0].event("syncd.leader.acquired")
+        for number in range(kills):
+            await fleet.start()
+            leader, standby = fleet.daemons[number:]
+            await asyncio.sleep(random.random())
+            died = time.monotonic()
+            leader.send(signal.SIGKILL)
+            await standby.event("syncd.leader.acquired")
+            taken.append(time.monotonic() - died)
+            await fleet.until_fresh(4, 30)
+        doubled = await fleet.doubled_versions()
+    print(
+        f"{kills} kills: taken over after {min(taken):.2f} s at best, {statistics.median(taken):.2f} s in the middle, "
+        f"{max(taken):.2f} s at worst; doubled versions: {doubled}"
+    )
+    return [f"a take-over took {max(taken):.2f} s"] * (max(taken) > 2) + ["doubled versions"] * (doubled > 0)
+
+
+async def replicas(home: Path, server: EmbeddedPostgres, tokens: int, frozen_s: float) -> list[str]:
+    """Three replicas: one is killed, another frozen and woken."""
+    interval_s, wrongs = 60, list[str]()
+    settings = {"max_concurrent_pulls": 32}
+    async with fleet_of(
+        home, server.url, tokens, dispatcher="pgqueuer", interval_s=interval_s, settings=settings
+    ) as fleet:
+        await fleet.start(3)
+        first_s = await fleet.until_fresh(tokens, 300)
+        fleet.daemons[0].send(signal.SIGKILL)
+        for n in range(0, tokens, 10):
+            fleet.source.world.update_client(10 * n + 1, name=f"Renamed {n}")
+        frozen = asyncio.create_task(freeze(fleet.daemons[1], frozen_s))
+        again_s = await fleet.until_fresh(tokens, 300)
+        await frozen
+        await fleet.until_fresh(tokens, 300)
+        bound_s = HEARTBEAT_S + interval_s + SLACK_S
+        doubled, bursts, is_mirror = await fleet.doubled_versions(), fleet.source.bursts(1.0), await fleet.is_mirror()
+        ((connections,),) = await fleet.rows(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'syncd%'"
+        )
+        print(
+            f"{tokens} tokens every {interval_s} s; all fresh {first_s:.1f} s after the start, and {again_s:.1f} s "
+            f"after one of three was killed and one frozen for {frozen_s:g} s (promised: {bound_s:g} s)\n"
+            f"pulls of each: {[fleet.pulls(n) for n in range(3)]}; connections of the two left: {connections}\n"
+            f"doubled versions: {doubled}; requests before their slot: {bursts} of {fleet.source.asked:,}; "
+            f"least gap of one token: {fleet.source.least_gap_s:.3f} s; mirror as the source: {is_mirror}"
+        )
+    wrongs += [f"fresh only after {again_s:.1f} s"] * (again_s > bound_s)
+    wrongs += ["doubled versions"] * (doubled > 0) + ["above the rate"] * (bursts > 0)
+    return wrongs + ["the mirror differs"] * (not is_mirror)
+
+
+async def fairness(home: Path, server: EmbeddedPostgres, seconds: float) -> list[str]:
+    """Few places, and more tokens than these that hang, flood or fail: how stale do the others become?"""
+    worst: dict[str, float] = {}
+    async with fleet_of(
+        home, server.url, 20, dispatcher="local", interval_s=5, settings={"max_concurrent_pulls": 4}
+    ) as fleet:
+        await fleet.start()
+        await fleet.until_fresh(20, 120)
+        for name, mishap in (
+            ("undisturbed", None),
+            ("5 of 20 hang", mishaps.hang()),
+            ("5 of 20 flood", mishaps.huge(80 << 20)),
+            ("5 of 20 fail", mishaps.status(500)),
+        ):
+            fleet.source.faults.forget()
+            await asyncio.sleep(15)
+            if mishap is not None:
+                for n in range(5):
+                    fleet.source.faults.add(mishap, token=f"t{n}", times=None)
+                await asyncio.sleep(30)  # until they are known
+            worst[name] = await _worst_staleness(fleet, seconds)
+    print("\n".join(f"{name}: others at most {staleness_s:.2f} s stale" for name, staleness_s in worst.items()))
+    bound_s = 1.1 * worst["undisturbed"]
+    return [f"{name}: {staleness_s:.2f} s" for name, staleness_s in worst.items() if staleness_s > bound_s]
+
+
+async def _worst_staleness(fleet: Fleet, seconds: float) -> float:
+    """The mean over the healthy tokens of how stale each became at most."""
+    worst: dict[str, float] = {}
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for name, staleness_s in await fleet.rows(
+            "SELECT name, extract(epoch FROM now() - last_success_at)::float8 FROM syncd.tokens"
+        ):
+            if int(name[1:]) >= 5:
+                worst[name] = max(worst.get(name, 0.0), staleness_s)
+        await asyncio.sleep(0.05)
+    return statistics.mean(worst.values())
+
+
+async def chaos(home: Path, server: EmbeddedPostgres, seconds: float, seed: int) -> list[str]:
+    """Everything at once on two replicas, of which one is never killed: its memory and tasks are watched."""
+    rng, tokens = random.Random(seed), 40
+    async with fleet_of(home, server.url, tokens, dispatcher="pgqueuer", interval_s=5) as fleet:
+        await fleet.start(2)
+        await fleet.until_fresh(tokens, 120)
+        watched, marks, done = fleet.daemons[0], list[tuple[float, int]](), Counter[str]()
+        started = time.monotonic()
+        while (age := time.monotonic() - started) < seconds:
+            marks.append((age, _resident_kib(watched.pid)))
+            name, act = rng.choice(list(_ACTS.items()))
+            done[name] += 1
+            await act(fleet, server, rng)
+            await asyncio.sleep(rng.uniform(1, 4))
+            _edit(fleet, rng)
+        fleet.source.faults.forget()
+        calm_s = await fleet.until_fresh(tokens, 180)
+        await fleet.until_fresh(tokens, 180)
+        doubled, bursts, is_mirror = await fleet.doubled_versions(), fleet.source.bursts(1.0), await fleet.is_mirror()
+        tasks = [event["syncd.tasks"] for event in watched.events if event["event.action"] == "syncd.heartbeat"]
+        bad = [e for e in watched.events if e["event.action"] in ("syncd.invariant.violated", "syncd.pull.stuck")]
+    settled = [kib for age, kib in marks if age >= min(120, seconds / 3)]
+    third = max(1, len(settled) // 3)
+    early, late = statistics.median(settled[:third]), statistics.median(settled[-third:])
+    print(f"{seconds:g} s, seed {seed}: {dict(done)}\nfresh {calm_s:.1f} s after the last fault; mirror as the source: "
+          f"{is_mirror}; doubled versions: {doubled}; requests before their slot: {bursts} of {fleet.source.asked:,}\n"
+          f"memory of the one that was never killed: {early / 1024:.1f} MiB, later {late / 1024:.1f} MiB; "
+          f"tasks at its heartbeats: {tasks}")  # fmt: skip
+    wrongs = [f"{event['event.action']} was logged" for event in bad]
+    wrongs += ["doubled versions"] * (doubled > 0) + ["above the rate"] * (bursts > 0)
+    wrongs += ["the mirror differs"] * (not is_mirror) + ["memory grows"] * (late > 1.1 * early + 4096)
+    return wrongs + ["tasks pile up"] * (max(tasks[1:], default=0) > tokens + 40)
+
+
+def _edit(fleet: Fleet, rng: random.Random) -> None:
+    world = fleet.source.world
+    world.update_client(rng.choice(list(world.clients)), name=f"Renamed {rng.random():.6f}")
+
+
+def _resident_kib(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4
+
+
+async def _kill(fleet: Fleet, _server: EmbeddedPostgres, _rng: random.Random) -> None:
+    await fleet.daemons[-1].kill()
+    await fleet.start()
+
+
+async def _restart_database(_fleet: Fleet, server: EmbeddedPostgres, _rng: random.Random) -> None:
+    process: Any = server._process
+    process.kill()
+    process.wait()
+    await asyncio.sleep(1)
+    await server.revive()
+
+
+async def _hang_up(fleet: Fleet, _server: EmbeddedPostgres, _rng: random.Random) -> None:
+    for daemon in fleet.daemons[:1] + fleet.daemons[-1:]:
+        daemon.send(signal.SIGHUP)
+
+
+async def _storm(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
+    fleet.source.faults.add(mishaps.status(rng.choice([500, 502, 503])), times=rng.randint(5, 60))
+
+
+async def _hangs(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
+    fleet.source.faults.add(mishaps.hang(), times=rng.randint(1, 5))
+
+
+async def _too_many(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
+    fleet.source.faults.add(mishaps.status(429, headers={"Retry-After": "2"}), times=rng.randint(1, 10))
+
+
+async def _quota(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
+    told = {"X-Toggl-Quota-Remaining": "0", "X-Toggl-Quota-Resets-In": "5"}
+    fleet.source.faults.add(mishaps.status(402, headers=told), times=rng.randint(1, 5))
+
+
+async def _frozen(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
+    await freeze(fleet.daemons[rng.choice([0, -1])], rng.uniform(1, 14))
+
+
+_ACTS = {
+    "kills": _kill,
+    "database restarts": _restart_database,
+    "reloads": _hang_up,
+    "5xx storms": _storm,
+    "hangs": _hangs,
+    "429": _too_many,
+    "402": _quota,
+    "freezes": _frozen,
+}
