@@ -18,11 +18,14 @@ serialisation, lock."""
 
 _BROKEN = re.compile(r"clos|lost|released|in progress|Transaction|connection|pool", re.IGNORECASE)
 
+_POOLER = "a pooler mixes up prepared statements; let it pool by session, or track them (docs/replicas.md)"
 _ACT = {
+    "26000": _POOLER,
     "28": "the server refuses this user or password; mend [database] url",
     "3D": "this database does not exist: create it, or mend [database] url",
     "42501": "the user lacks a right that syncd needs; run `syncd migrate` as the owner",
     "42P01": "a table of syncd is missing; run `syncd migrate`",
+    "42P05": _POOLER,
     "42703": "a column of syncd is missing; run `syncd migrate`",
     "3F": "a schema of syncd is missing; run `syncd migrate`",
 }

@@ -14,6 +14,7 @@ from syncd.postgres.faults import place, translate, translated
         (asyncpg.InvalidCatalogNameError("x"), DatabaseUnusable),
         (asyncpg.InsufficientPrivilegeError("x"), DatabaseUnusable),
         (asyncpg.UndefinedTableError("x"), DatabaseUnusable),
+        (asyncpg.InvalidSQLStatementNameError("x"), DatabaseUnusable),  # a pooler between two statements
         (asyncpg.CannotConnectNowError("x"), DatabaseUnavailable),
         (asyncpg.AdminShutdownError("x"), DatabaseUnavailable),
         (asyncpg.TooManyConnectionsError("x"), DatabaseUnavailable),
