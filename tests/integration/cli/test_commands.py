@@ -247,3 +247,14 @@ def without_help(command: click.Command) -> Iterator[tuple[str | None, str | Non
 def words(text: str) -> str:
     """A text without its line breaks and indents."""
     return " ".join(text.split())
+
+
+async def test_status_is_watched_until_ctrl_c(configured: Syncd) -> None:
+    """Without a terminal: a line of JSON each time; the end of it is no failure."""
+    await configured("once")
+    async with configured.running("status", "--watch", "--json") as watch:
+        await watch.line('{"tokens"')
+        outcome = await watch.stop(signal.SIGINT)
+    assert (outcome.exit_code, outcome.messages) == (0, [])
+    for line in outcome.stdout.splitlines():
+        assert json.loads(line)["tokens"][0]["token"] == "acme"
