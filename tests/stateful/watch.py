@@ -80,7 +80,8 @@ class Watch(SourceRules):
             assert self.before.stamps() == before.stamps(), "a pull that was fenced out has written"
 
     def pull_quietly(self, token: str, *, full: bool = False) -> Turn:
-        """Nothing else happens meanwhile."""
+        """Nothing else happens meanwhile, and the process knows of no host that did not answer."""
+        self.stage.restart()
         turn = self.new_turn(token)
         self.work(self.stage.begin(turn, full=full))
         self.ended([turn])
