@@ -78,7 +78,7 @@ async def fairness(home: Path, server: EmbeddedPostgres, seconds: float) -> list
     """Few places, and more tokens than these that hang, flood or fail: how stale do the others become?"""
     worst: dict[str, float] = {}
     async with fleet_of(
-        home, server.url, 20, dispatcher="local", interval_s=5, settings={"max_concurrent_pulls": 4}
+        home, server.url, 20, dispatcher="local", interval_s=5, settings={"max_concurrent_pulls": 10}
     ) as fleet:
         await fleet.start()
         await fleet.until_fresh(20, 120)
