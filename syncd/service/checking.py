@@ -1,5 +1,6 @@
 """Is all well? Configuration, database, schema and tokens, each looked at without changing anything."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.clock import Clock
@@ -9,7 +10,7 @@ from syncd.postgres.migrate import pending
 from syncd.service.database import database_url, open_database
 from syncd.service.reporting import Reporter, explain
 from syncd.service.runtime import DIALECTS, open_toggl
-from syncd.sync.planner import OWN, Appetite, schedule
+from syncd.sync.planner import OWN, Appetite, plan_of, schedule
 from syncd.toggl.client import Toggl, open_session
 from syncd.toggl.dialect import Cost, ListingPlan
 from syncd.toggl.quota import FREE
@@ -62,23 +63,33 @@ async def _check_token(settings: Settings, toggl: Toggl, reporter: Reporter, tok
     plan = ListingPlan(settings.toggl.projects, frozenset(token.workspaces))
     try:
         cost = await conversation.converse(dialect.price(plan))
+        quota_remaining = conversation.traffic.quota_remaining
+        totals: Mapping[int, int] = {}
+        if quota_remaining is not None and dialect.allowance is not None:
+            totals = await conversation.converse(dialect.allowance())
     except TogglError as error:
         return Finding(subject, explain(error), error.exit_code)
-    quota_remaining = conversation.traffic.quota_remaining
     text = describe_cost(cost, settings.toggl.requests_per_second, quota_remaining)
     if quota_remaining is not None:
-        text += f"; {describe_quota(cost, token.interval.total_seconds())}"
+        text += f"; {describe_quota(cost, totals, token.interval.total_seconds())}"
     return Finding(subject, text)
 
 
-def describe_quota(cost: Cost, interval_s: float) -> str:
-    """How often the smallest plan lets a token be pulled. What it really has shows with the first pulls."""
-    spent = {OWN: 1, 1: cost.requests - 1}  # as if there were one organization, which is the worst case
+def describe_quota(cost: Cost, totals: Mapping[int, int], interval_s: float) -> str:
+    """How often the plan lets a token be pulled.
+
+    `totals`: bucket -> requests an hour. Where they are not told the free plan is assumed; what it really is shows with
+    the first pulls. Buckets that differ are named by the smallest, for that one decides.
+    """
+    spent = {**cost.by_organization, OWN: cost.requests - sum(cost.by_organization.values())}
+    allowed = {bucket: totals.get(bucket, FREE) for bucket in spent}
     own = Appetite(interval_s, spent)
-    found = schedule(own, [own], dict.fromkeys(spent, FREE))
+    found = schedule(own, [own], allowed)
+    smallest = min(total for bucket, total in allowed.items() if bucket != OWN or len(allowed) == 1)
+    plan = f"the {plan_of(smallest)} plan ({smallest} an hour)"
     if found.is_hopeless:
-        return f"more than the free plan's {FREE} an hour allow"
-    return f"on the free plan ({FREE} an hour) every {found.interval_s:.0f} s, configured {interval_s:.0f} s"
+        return f"more than {plan} allows"
+    return f"on {plan} every {found.interval_s:.0f} s, configured {interval_s:.0f} s"
 
 
 def describe_cost(cost: Cost, requests_per_second: float, quota_remaining: int | None) -> str:

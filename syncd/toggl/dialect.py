@@ -79,11 +79,15 @@ class Walked(NamedTuple):
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What a pull costs in requests, as far as one cheap request tells. `is_lower_bound`: it may be more."""
+    """What a pull costs in requests, as far as one cheap request tells. `is_lower_bound`: it may be more.
+
+    `by_organization`: the requests that draw on the quota of each; the rest draws on the user's own.
+    """
 
     workspaces: int
     requests: int
     is_lower_bound: bool
+    by_organization: Mapping[int, int] = msgspec.field(default_factory=dict)
 
 
 class Dialect(NamedTuple):
@@ -91,7 +95,8 @@ class Dialect(NamedTuple):
 
     `single` asks for one object by its id; `shows` tells whether the answer has it, alive. `walk` lists all projects of
     one workspace. `is_metered`: requests are counted against a quota, so that one token had better ask for all. `whose`
-    asks for the id of the token's user, whose quota it is; None where the API has none.
+    asks for the id of the token's user, whose quota it is, `allowance` for the requests that an hour has: organization,
+    or 0 for the user's own -> requests. None where the API has none.
     """
 
     listing: "Callable[[ListingPlan], Inquiry[Fetched]]"
@@ -102,6 +107,7 @@ class Dialect(NamedTuple):
     walk: "Callable[[Workspace], Inquiry[Walked]]"
     is_metered: bool
     whose: "Callable[[], Inquiry[int | None]] | None" = None
+    allowance: "Callable[[], Inquiry[Mapping[int, int]]] | None" = None
 
 
 class ListingPlan(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ workspace, so clients are listed whole at each pull; projects are asked for by w
 Facts are from the vendor's v9 specification ("Clients", "Projects", "Me") unless marked as seen by users.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,10 @@ VERSION = "v9.1"
 
 ME = Request("/api/v9/me")
 WORKSPACES = Request("/api/v9/me/workspaces")
+QUOTA = Request("/api/v9/me/quota")
+
+ELSEWHERE = -1
+"""An organization whose id nobody told, and which is not the user's own bucket all the same."""
 
 
 def workspace_clients(workspace: Workspace) -> Request:
@@ -88,9 +93,24 @@ def price(plan: ListingPlan) -> Inquiry[Cost]:
     Source: v9 specification, "Me", `active_project_count`.
     """
     (answer,) = yield (WORKSPACES,)
-    counts = [row.active_project_count for row in _sizes(answer) if plan.wants(row.id)]
-    pages = sum(1 + (count or 0) // PER_PAGE for count in counts)
-    return Cost(len(counts), 1 + len(counts) + pages, is_lower_bound=True)
+    rows = [row for row in _sizes(answer) if plan.wants(row.id)]
+    spent: Counter[int] = Counter()
+    for row in rows:
+        spent[row.organization_id or ELSEWHERE] += 2 + (row.active_project_count or 0) // PER_PAGE
+    return Cost(len(rows), 1 + spent.total(), is_lower_bound=True, by_organization=dict(spent))
+
+
+def allowance() -> Inquiry[dict[int, int]]:
+    """What each bucket of the user holds an hour; nothing where the source does not say.
+
+    Source: v9 specification of 2026, "Me", quota: an organization that is null is the user's own bucket.
+    """
+    (answer,) = yield (QUOTA,)
+    try:
+        found = msgspec.json.decode(answer.body, type=list[_Bucket] | None) if answer.http_status == 200 else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = None
+    return {bucket.organization_id or 0: bucket.total for bucket in found or ()}
 
 
 def single(workspace: Workspace, resource: Resource, id_: int) -> Request:
@@ -139,9 +159,15 @@ def _walk_all(walks: Sequence[ProjectWalk]) -> Inquiry[None]:
             walk.take(answer)
 
 
+class _Bucket(msgspec.Struct):
+    total: int
+    organization_id: int | None = None
+
+
 class _Size(msgspec.Struct):
     id: Id
     active_project_count: int | None = None
+    organization_id: int | None = None
 
 
 def _sizes(answer: Answer) -> list[_Size]:
@@ -176,4 +202,4 @@ def whose() -> Inquiry[int | None]:
         return None
 
 
-DIALECT = Dialect(listing, decode, single, shows, price, walk, is_metered=True, whose=whose)
+DIALECT = Dialect(listing, decode, single, shows, price, walk, is_metered=True, whose=whose, allowance=allowance)

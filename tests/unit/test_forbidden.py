@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2] / "syncd"
 FILES = sorted(ROOT.rglob("*.py"))
 
-KEYWORDS = {
+KEYWORDS: dict[tuple[str, object], str] = {
     ("ssl", False): "trusts any server",
     ("verify_ssl", False): "trusts any server",
     ("check_hostname", False): "trusts any host",
@@ -36,7 +36,7 @@ def offences(text: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
             if reason := KEYWORDS.get((node.arg or "", node.value.value)):
-                yield f"line {node.value.lineno}: {node.arg}={node.value.value} {reason}"
+                yield f"line {node.value.lineno}: {node.arg}={node.value.value!r} {reason}"
         elif isinstance(node, ast.Attribute | ast.Name):
             name = node.attr if isinstance(node, ast.Attribute) else node.id
             if reason := NAMES.get(name):
@@ -44,7 +44,7 @@ def offences(text: str) -> Iterator[str]:
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             for target in node.targets:
                 if isinstance(target, ast.Attribute) and (reason := KEYWORDS.get((target.attr, node.value.value))):
-                    yield f"line {node.lineno}: {target.attr} = {node.value.value} {reason}"
+                    yield f"line {node.lineno}: {target.attr} = {node.value.value!r} {reason}"
 
 
 def test_no_guard_is_switched_off() -> None:

@@ -107,13 +107,16 @@ def test_more_tokens_never_shorten_the_interval(total: int, tokens: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("requests", "expected"),
+    ("requests", "totals", "expected"),
     [
-        (3, "on the free plan (30 an hour) every 300 s, configured 300 s"),
-        (21, "on the free plan (30 an hour) every 3610 s, configured 300 s"),
-        (29, "more than the free plan's 30 an hour allow"),
+        (3, {}, "on the free plan (30 an hour) every 300 s, configured 300 s"),
+        (21, {}, "on the free plan (30 an hour) every 3610 s, configured 300 s"),
+        (29, {}, "more than the free plan (30 an hour) allows"),
+        (29, {7: 240, 0: 30}, "on the starter plan (240 an hour) every 300 s, configured 300 s"),
+        (29, {7: 60}, "on the custom plan (60 an hour) every 3610 s, configured 300 s"),
     ],
 )
-def test_check_says_how_often_a_token_can_be_pulled(requests: int, expected: str) -> None:
+def test_check_says_how_often_a_token_can_be_pulled(requests: int, totals: dict[int, int], expected: str) -> None:
     """From the price of a pull, before the first one."""
-    assert describe_quota(Cost(1, requests, is_lower_bound=True), 300.0) == expected
+    cost = Cost(1, requests, is_lower_bound=True, by_organization={7: requests - 1})
+    assert describe_quota(cost, totals, 300.0) == expected

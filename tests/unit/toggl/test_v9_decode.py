@@ -236,4 +236,4 @@ def test_price_tells_at_least_what_a_pull_asks() -> None:
     """Only active projects are counted there; a row that cannot be read costs nothing."""
     rows = [{**HERE, "active_project_count": 450}, {"id": 2, "name": "Two", "active_project_count": None}, {"id": "x"}]
     cost, asked = drive(v9.price(ListingPlan()), {WORKSPACES: rows})
-    assert (cost, asked) == (Cost(2, 1 + 2 + 3 + 1, is_lower_bound=True), [WORKSPACES])
+    assert (cost.workspaces, cost.requests, cost.is_lower_bound, asked) == (2, 1 + 2 + 3 + 1, True, [WORKSPACES])
