@@ -113,7 +113,7 @@ def test_more_tokens_never_shorten_the_interval(total: int, tokens: int) -> None
         (21, {}, "on the free plan (30 an hour) every 3610 s, configured 300 s"),
         (29, {}, "more than the free plan (30 an hour) allows"),
         (29, {7: 240, 0: 30}, "on the starter plan (240 an hour) every 300 s, configured 300 s"),
-        (29, {7: 60}, "on the custom plan (60 an hour) every 3610 s, configured 300 s"),
+        (29, {7: 60}, "on the custom plan (60 an hour) every 1810 s, configured 300 s"),
     ],
 )
 def test_check_says_how_often_a_token_can_be_pulled(requests: int, totals: dict[int, int], expected: str) -> None:

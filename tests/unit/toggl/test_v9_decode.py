@@ -9,7 +9,7 @@ import pytest
 from syncd.errors import ContractChanged, TokenRejected
 from syncd.records import Client, Project, Sighting, Workspace
 from syncd.toggl import v9
-from syncd.toggl.dialect import Cost, ListingPlan, Request
+from syncd.toggl.dialect import ListingPlan, Request
 from tests.unit.toggl.answers import answer, client, drive, refused
 
 WORKSPACES = "/api/v9/me/workspaces"
