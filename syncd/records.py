@@ -141,7 +141,7 @@ class WorkspaceSnapshot(msgspec.Struct, frozen=True):
 class Written(msgspec.Struct, frozen=True):
     """What the source told of one workspace in answer to a write of ours: news of these rows, and of no others.
 
-    `gone`: clients that the write deleted; the source takes them out of their projects then.
+    `gone`: clients that the write deleted.
     """
 
     workspace_id: int

@@ -113,10 +113,18 @@ class Clients:
         return row
 
     async def delete(self, workspace_id: int | None, id_: int) -> Client:
-        """What the client was."""
+        """What the client was.
+
+        Its projects stay without it, and their `at` does not move (seen by users). Which those are the source is asked
+        before: what the mirror knows of them may be of yesterday.
+        """
         place, client = await self._look(workspace_id, id_)
+        projects: Sequence[Project] = ()
+        with suppress(TogglError):
+            projects = await self._ask(self.api.projects(place, id_, "both"))
         await self._write(self.api.delete(place, client), "deleted", _get(client))
-        await self._echo(Written(client.workspace_id, gone=frozenset({id_})))
+        orphans = [structs.replace(project, client_id=None) for project in projects]
+        await self._echo(Written(client.workspace_id, projects=orphans, gone=frozenset({id_})))
         return client
 
     async def archive(self, workspace_id: int | None, id_: int) -> tuple[Client, Sequence[int]]:

@@ -17,30 +17,42 @@ def plan_written(
     """Decide what a write changes; None where the token has not looked at the workspace yet.
 
     A row that a better token sees is that token's to show; a client that the write deleted is gone whoever sees it.
-
-    Deleting a client empties `client_id` of its projects and does not move their `at` (seen by users), whoever owns
-    them.
     """
     if clients.scope is None or projects.scope is None:
         return None
     client_plan = _plan(written.clients, written.gone, clients.scope, clients, rank, began_at)
     project_plan = _plan(written.projects, frozenset(), projects.scope, projects, rank, began_at)
-    orphans = [
-        row.record
-        for row in projects.rows.values()
-        if row.record is not None and row.deleted_at is None and row.record.client_id in written.gone
-    ]
-    changes: list[tuple[Project, Change]] = [
-        (msgspec.structs.replace(row, client_id=None), "update") for row in orphans
-    ]
-    changes = sorted([*project_plan.diff.changes, *changes], key=lambda change: change[0].id)
+    orphans = _orphans(written, projects, rank)
+    changes = sorted([*project_plan.diff.changes, *orphans], key=lambda change: change[0].id)
     project_plan = msgspec.structs.replace(
-        project_plan, diff=msgspec.structs.replace(project_plan.diff, changes=changes)
+        project_plan,
+        diff=msgspec.structs.replace(project_plan.diff, changes=changes),
+        yielded=project_plan.yielded - len(orphans),
     )
     told = [*project_plan.diff.inserts, *(record for record, _ in changes)]
     parents = {record.client_id for record in told if record.client_id is not None}
     known = clients.rows.keys() | {client.id for client in client_plan.diff.inserts}
     return WorkspacePlan(Workspace(written.workspace_id, None), client_plan, project_plan, sorted(parents - known))
+
+
+def _orphans(written: Written, projects: StoredScope[Project], rank: int) -> list[tuple[Project, Change]]:
+    """Projects of a deleted client that a better token sees: they lose their client and keep its view of the rest.
+
+    Only if the mirror has them as the source has them now, as far as `at` tells: else the next pull of that token knows
+    more.
+    """
+    scope = projects.scope
+    better = (
+        owned_by_others(scope.is_admin, rank, projects.viewers) if scope is not None and written.gone else frozenset()
+    )
+    found: list[tuple[Project, Change]] = []
+    for told in written.projects:
+        row = projects.rows.get(told.id) if told.id in better else None
+        if row is None or row.record is None or row.deleted_at is not None or row.record.at != told.at:
+            continue
+        if row.record.client_id in written.gone:
+            found.append((msgspec.structs.replace(row.record, client_id=None), "update"))
+    return found
 
 
 def _plan(

@@ -138,3 +138,14 @@ def test_rights_that_end_between_two_answers_of_a_pull(play: Play) -> None:
     play.change_right(right="member", token="t1", workspace_id=1)
     play.release(pick=0)
     play.bring_back(kind="same row", pick=0)
+
+
+def test_a_client_is_deleted_that_a_project_had_just_left(play: Play) -> None:
+    """The mirror knew the project as one of that client; without a client it never was."""
+    play.start(t0=["admin", "admin", "admin"], t1=["admin", "admin", "admin"], t2=["admin", "admin", "admin"])
+    play.pull_once("t0")
+    play.create(resource="project", to=0, workspace_id=1)
+    for pick in range(12):
+        play.move_project(pick=pick, tick=False, to=1)
+    for pick in range(3):
+        play.write(kind="delete", pick=pick, token="t0")
