@@ -188,8 +188,9 @@ async def _too_many(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random)
 
 
 async def _quota(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
-    told = {"X-Toggl-Quota-Remaining": "0", "X-Toggl-Quota-Resets-In": "5"}
-    fleet.source.faults.add(mishaps.status(402, headers=told), times=rng.randint(1, 5))
+    """Without the headers that tell of an hour's quota: else the tokens would rightly be pulled once in minutes."""
+    said = b'"You have hit your hourly limit for API calls. The quota will reset in 5 seconds."'
+    fleet.source.faults.add(mishaps.status(402, said, {"Retry-After": "5"}), times=rng.randint(1, 5))
 
 
 async def _frozen(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:

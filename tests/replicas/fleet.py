@@ -68,6 +68,13 @@ def world_of(tokens: int) -> World:
     return world
 
 
+_STALE = """
+    SELECT name, status, now() - last_success_at, now() - last_attempt_at, next_due_at - now(), not_before - now(),
+           running_until - now(), last_error, failures
+    FROM syncd.tokens WHERE last_success_at IS NULL OR last_success_at <= $1"""
+"""What is known of tokens that are not fresh."""
+
+
 class Fleet:
     """Daemons by number, and their one database."""
 
@@ -96,13 +103,14 @@ class Fleet:
         """Wait until every token has had a pull that began after now; seconds that took."""
         ((since,),) = await self.rows("SELECT now()")
         started = time.monotonic()
-        async with asyncio.timeout(patience_s):
-            while True:
-                query = "SELECT count(*) FROM syncd.tokens WHERE last_success_at > $1"
-                ((fresh,),) = await self.rows(query, since)
-                if fresh == tokens:
-                    return time.monotonic() - started
-                await asyncio.sleep(0.1)
+        while True:
+            query = "SELECT count(*) FROM syncd.tokens WHERE last_success_at > $1"
+            ((fresh,),) = await self.rows(query, since)
+            if fresh == tokens:
+                return time.monotonic() - started
+            if time.monotonic() - started > patience_s:
+                raise TimeoutError("\n".join(map(str, await self.rows(_STALE, since))))
+            await asyncio.sleep(0.1)
 
     async def doubled_versions(self) -> int:
         """Neighbouring versions that say the same, or overlap, or a row with two open ones."""
