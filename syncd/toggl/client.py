@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,7 +51,7 @@ def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool 
     request, for writes, whose outcome would be in doubt if they met a kept one that the server has given up.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
+        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), force_close=force_close),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,
         timeout=timeout,
@@ -58,6 +59,13 @@ def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool 
         trust_env=False,
         raise_for_status=False,
     )
+
+
+def _tls() -> ssl.SSLContext:
+    """Certificates are verified, and TLS 1.2 is the least: what the system's OpenSSL allows may be older."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 @dataclass(slots=True)
