@@ -116,7 +116,8 @@ async def _worst_staleness(fleet: Fleet, seconds: float) -> float:
 
 _ANOTHER_HOUR = """
     WITH forgotten AS (DELETE FROM syncd.quotas)
-    UPDATE syncd.tokens SET quota_interval = NULL, quota_action = NULL, next_due_at = least(next_due_at, now() + pull_interval)"""
+    UPDATE syncd.tokens
+    SET quota_interval = NULL, quota_action = NULL, next_due_at = least(next_due_at, now() + pull_interval)"""
 """A source that answered 402 has a quota, and its tokens are rightly pulled once in minutes; not for ever, here."""
 
 
