@@ -99,8 +99,10 @@ class Watch(SourceRules):
         state, row, eye = self.source.sees(token).get(key), after.rows.get(key), self.eye[token]
         if is_told and state is None:
             assert row is None or not row.is_live, f"{key} was deleted by {token}, and is live"
-            parents = [r.state[1] for k, r in after.live().items() if k[0] == "project"]
-            assert key[1] not in parents, f"{key} was deleted by {token}, and has projects"
+            seen = self.source.sees(token)
+            left = [k for k, r in after.live().items() if k[0] == "project" and r.state[1] == key[1]]
+            told = [k for k in left if k in seen and (seen[k][1], seen[k][-1]) == (None, after.rows[k].state[-1])]
+            assert not told, f"{key} was deleted by {token}, and has the projects {told}"
         elif is_told and state is not None:
             eye.possible.add(key)
             eye.certain.add(key)
