@@ -17,11 +17,14 @@ def plan_written(
     """Decide what a write changes; None where the token has not looked at the workspace yet.
 
     A row that a better token sees is that token's to show; a client that the write deleted is gone whoever sees it.
+    What is told of its projects is news only of those that the token saw before: one that it meets there has no client
+    any more, and its next list, if that is client by client, would miss it at once.
     """
     if clients.scope is None or projects.scope is None:
         return None
     client_plan = _plan(written.clients, written.gone, clients.scope, clients, rank, began_at)
-    project_plan = _plan(written.projects, frozenset(), projects.scope, projects, rank, began_at)
+    news = [p for p in written.projects if not written.gone or p.id in projects.scope.ids]
+    project_plan = _plan(news, frozenset(), projects.scope, projects, rank, began_at)
     orphans = _orphans(written, projects, rank)
     changes = sorted([*project_plan.diff.changes, *orphans], key=lambda change: change[0].id)
     project_plan = msgspec.structs.replace(

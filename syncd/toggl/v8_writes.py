@@ -11,7 +11,7 @@ from syncd.records import Client, Project
 from syncd.toggl.dialect import Inquiry, Request, raw_rows
 from syncd.toggl.rows import Id, repair
 from syncd.toggl.v8 import CLIENTS, WORKSPACES, client_projects, client_rows, project_rows, workspace_clients
-from syncd.toggl.writes import Active, ClientFields, Place, ask, row_of, rows_of
+from syncd.toggl.writes import Active, ClientFields, Place, ask, refuse_archive, row_of, rows_of
 
 
 class V8Clients:
@@ -65,10 +65,10 @@ class V8Clients:
         yield from ask(msgspec.structs.replace(_address(client.id), method="DELETE"))
 
     def archive(self, _place: Place, _client: Client) -> NoReturn:
-        raise NotImplementedError
+        refuse_archive(self.name)
 
     def restore(self, _place: Place, _client: Client, _projects: Sequence[int] | None) -> NoReturn:
-        raise NotImplementedError
+        refuse_archive(self.name)
 
 
 class _PlaceRow(msgspec.Struct):

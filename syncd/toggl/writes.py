@@ -139,7 +139,12 @@ def check_plan(place: Place, fields: ClientFields) -> None:
 def check_archive(api: ClientsApi) -> None:
     """Raises ConfigError where clients cannot be archived."""
     if not api.has_archive:
-        raise ConfigError([f'{api.name} knows no archived clients; they need [toggl] api = "v9"'])
+        refuse_archive(api.name)
+
+
+def refuse_archive(version: str) -> NoReturn:
+    """Raises ConfigError: this version cannot archive clients."""
+    raise ConfigError([f'{version} knows no archived clients; they need [toggl] api = "v9"'])
 
 
 # -- reading answers --------------------------------------------------------------------------------------------

@@ -149,3 +149,12 @@ def test_a_client_is_deleted_that_a_project_had_just_left(play: Play) -> None:
         play.move_project(pick=pick, tick=False, to=1)
     for pick in range(3):
         play.write(kind="delete", pick=pick, token="t0")
+
+
+def test_a_project_that_a_write_met_is_none_that_its_token_misses(play: Play) -> None:
+    """An admin who still lists client by client deletes a client, and hears of a private project that is left alone."""
+    play.start(t0=["member", "admin", "admin"], t1=["member", "admin", "admin"], t2=["member", "admin", "admin"])
+    play.pull_once("t0")
+    play.change_right(right="admin", token="t0", workspace_id=1)
+    play.write(kind="delete", pick=0, token="t0")
+    play.pull_each(order=["t0", "t1", "t2"], ripens=False, times=3)
