@@ -103,16 +103,23 @@ class Daemon:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(serve_pages(listen, self._vitals, self._reporter, self._clock))
             await stack.enter_async_context(self._watched_over())
+            heartbeat = Heartbeat(self._reporter, self._clock)
+            beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
+            stack.callback(beating.cancel)
             opening = asyncio.create_task(self._open(stack))
             stopping = asyncio.create_task(self._stop.wait())
-            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({opening, stopping, beating}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             if opening.done():
-                return await self._serve(*opening.result())
+                runtime, url = opening.result()
+                heartbeat.open(runtime)
+                return await self._serve(runtime, url, beating)
             self._log_stop(0)  # told to stop while the database was still away
             opening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await opening
+            if beating.done():
+                beating.result()  # it never ends by itself: a mistake of ours
             return 0
 
     @asynccontextmanager
@@ -195,14 +202,12 @@ class Daemon:
     def _tend(self, server: EmbeddedPostgres) -> None:
         self._embedded = server
 
-    async def _serve(self, runtime: Runtime, url: str) -> int:
-        """Dispatch until told to stop; how many pulls had to be rolled back."""
+    async def _serve(self, runtime: Runtime, url: str, beating: "asyncio.Task[None]") -> int:
+        """Dispatch until told to stop, or until the heartbeat fails; how many pulls had to be rolled back."""
         dispatcher = dispatcher_of(self._settings, runtime, url, self._clock)
-        heartbeat = Heartbeat(runtime, self._reporter, self._clock)
         self._vitals.open(runtime.registry)
         async with self._ticking(runtime):
             await self._log_ready(runtime)
-            beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
             turning = asyncio.create_task(self._turn_for_ever(runtime, dispatcher))
             stopping = asyncio.create_task(self._stop.wait())
             try:

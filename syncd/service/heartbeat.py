@@ -1,13 +1,16 @@
-"""The dead-man switch: one line a minute while we live, changed or not, with how stale the mirror is."""
+"""The dead-man switch: one line a minute while we live, changed or not, with how stale the mirror is.
+
+It waits for nobody: not for a database that has not come yet, and not for one that went away without a word.
+"""
 
 import asyncio
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
 from syncd.clock import Clock
 from syncd.errors import DatabaseError
+from syncd.postgres.registry import Registry
 from syncd.service.punctuality import Punctuality, Turn
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime
@@ -17,40 +20,82 @@ from syncd.telemetry.metrics import TokenState
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
+ANSWER_WITHIN_S = 10.0
+"""How long a line waits for the database, and so how late it may be."""
+
+
 class Heartbeat:
     """Measures and emits `syncd.heartbeat`."""
 
-    def __init__(self, runtime: Runtime, reporter: Reporter, clock: Clock) -> None:
-        self._runtime = runtime
+    def __init__(self, reporter: Reporter, clock: Clock) -> None:
         self._reporter = reporter
         self._clock = clock
         self._started = clock.monotonic()
         self._lag_s = 0.0
         self._punctuality = Punctuality()
+        self._runtime: Runtime | None = None
+        self._opened = asyncio.Event()
+        self._asking: asyncio.Task[dict[str, Any]] | None = None
+
+    def open(self, runtime: Runtime) -> None:
+        """The database has come; lines tell of tokens from now on."""
+        self._runtime = runtime
+        self._opened.set()
 
     async def beat_every(self, seconds: float) -> None:
-        """For ever; the first beat at once."""
-        while True:
-            await self.beat()
-            asked = self._clock.monotonic()
-            await asyncio.sleep(seconds)
-            self._lag_s = self._clock.monotonic() - asked - seconds
+        """For ever, and at once when the database has come."""
+        try:
+            while not await self._opens_within(seconds):
+                await self.beat()
+            while True:
+                began = self._clock.monotonic()
+                await self.beat()
+                await self._sleep(began + seconds - self._clock.monotonic())
+        finally:
+            if self._asking is not None:
+                self._asking.cancel()
 
     async def beat(self) -> None:
         """One line. A database that is away costs the line its token fields, not its being."""
-        pool = self._runtime.database.pool
         fields: dict[str, Any] = {
             "syncd.uptime_seconds": round(self._clock.monotonic() - self._started, 1),
-            "syncd.pool_in_use": pool.get_size() - pool.get_idle_size(),
             "syncd.tasks": len(asyncio.all_tasks()),
             "syncd.rss_bytes": resident_bytes(),
             "syncd.loop_lag_ms": round(max(0.0, self._lag_s) * 1000, 1),
         }
-        with contextlib.suppress(DatabaseError):
-            fields |= self._tokens(await self._runtime.registry.health())
-            self._tell([Turn(**turn) for turn in await self._runtime.registry.turns()])
-            fields["syncd.tokens.stale"] = self._punctuality.stale
+        if self._runtime is not None:
+            pool = self._runtime.database.pool
+            fields["syncd.pool_in_use"] = pool.get_size() - pool.get_idle_size()
+            fields |= await self._answer(self._runtime)
         self._reporter.log.emit(events.HEARTBEAT_EVENT, fields)
+
+    async def _opens_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._opened.wait()
+        except TimeoutError:
+            return False
+
+    async def _sleep(self, seconds: float) -> None:
+        asked = self._clock.monotonic()
+        await asyncio.sleep(seconds)
+        self._lag_s = self._clock.monotonic() - asked - max(0.0, seconds)
+
+    async def _answer(self, runtime: Runtime) -> dict[str, Any]:
+        """What the database says in time. A question that it leaves open is not asked a second time meanwhile."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(runtime.registry), name="heartbeat asks")
+        # A connection that is being given up may take longer than any time-out around it: we do not wait for that.
+        done, _ = await asyncio.wait({self._asking}, timeout=ANSWER_WITHIN_S)
+        return self._asking.result() if done else {}
+
+    async def _ask(self, registry: Registry) -> dict[str, Any]:
+        try:
+            fields = self._tokens(await registry.health())
+            self._tell([Turn(**turn) for turn in await registry.turns()])
+        except DatabaseError:
+            return {}
+        return {**fields, "syncd.tokens.stale": self._punctuality.stale}
 
     def _tell(self, turns: list[Turn]) -> None:
         """Say which tokens became stale or fresh again, and whose turns pass."""

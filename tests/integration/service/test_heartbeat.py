@@ -33,7 +33,8 @@ class Watched:
         )
         self.reporter = Reporter(self.log, Metrics(), self.clock)
         runtime = SimpleNamespace(database=database, registry=Registry(database))
-        self._heartbeat = Heartbeat(cast("Runtime", runtime), self.reporter, self.clock)
+        self._heartbeat = Heartbeat(self.reporter, self.clock)
+        self._heartbeat.open(cast("Runtime", runtime))
 
     async def set(self, change: str) -> None:
         async with self._database.connection() as connection:
