@@ -7,7 +7,7 @@ import pytest
 
 RELATIONS = {
     "workspaces", "clients", "projects", "clients_current", "projects_current", "clients_history", "projects_history",
-    "projects_enriched", "sync_status",
+    "projects_enriched", "sync_status", "workspace_freshness",
 }  # fmt: skip
 METADATA = {"deleted_at", "_first_seen_at", "_valid_from", "_synced_at", "_pull_id", "_is_stub"}
 
@@ -27,15 +27,19 @@ async def test_relations(connection: Any) -> None:
 
 
 async def test_everything_has_a_comment(connection: Any) -> None:
-    """Schemas, tables, views, and every column of each."""
+    """Schemas, tables, views, sequences, functions, and every column: of the contract and of the machinery."""
     bare = await connection.fetch("""
         SELECT c.relname, a.attname FROM pg_class c
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum >= 0 AND NOT a.attisdropped
-        WHERE c.relnamespace = 'toggl'::regnamespace AND c.relkind IN ('r', 'v')
+        WHERE c.relnamespace IN ('toggl'::regnamespace, 'syncd'::regnamespace) AND c.relkind IN ('r', 'v')
           AND col_description(c.oid, a.attnum) IS NULL
         UNION ALL
         SELECT c.relname, NULL FROM pg_class c
-        WHERE c.relnamespace = 'toggl'::regnamespace AND c.relkind IN ('r', 'v') AND obj_description(c.oid) IS NULL
+        WHERE c.relnamespace IN ('toggl'::regnamespace, 'syncd'::regnamespace) AND c.relkind IN ('r', 'v', 'S')
+          AND obj_description(c.oid, 'pg_class') IS NULL
+        UNION ALL
+        SELECT proname, NULL FROM pg_proc
+        WHERE pronamespace IN ('toggl'::regnamespace, 'syncd'::regnamespace) AND obj_description(oid, 'pg_proc') IS NULL
         UNION ALL
         SELECT nspname, NULL FROM pg_namespace
         WHERE nspname IN ('toggl', 'syncd') AND obj_description(oid, 'pg_namespace') IS NULL""")
