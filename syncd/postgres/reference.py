@@ -35,8 +35,8 @@ _GUIDE = """\
 hold everything ever seen, deleted rows and stubs included, and carry the keys that BI tools draw their joins from. No
 row is ever removed from them, so no join loses one.
 
-**How fresh is a row?** As fresh as its workspace. An unchanged row is not rewritten, so `_synced_at` grows old while all
-is well; ask `workspace_freshness`, and `sync_status` for the reason:
+**How fresh is a row?** As fresh as its workspace. An unchanged row is not rewritten, so `_synced_at` grows old while
+all is well; ask `workspace_freshness`, and `sync_status` for the reason:
 
 ```sql
 SELECT p.name, f.last_success_at, f.staleness_seconds, s.status, s.last_error
@@ -46,8 +46,8 @@ LEFT JOIN toggl.sync_status s USING (token)
 WHERE f.staleness_seconds > 900 OR f.tokens = 0;
 ```
 
-**What was it then?** Every version holds from `valid_from` until just before `valid_to`. As of an instant there is at
-most one of each row; with `id` first it is an index lookup:
+**What was it then?** Every version holds from `valid_from` until just before `valid_to`, so as of an instant there is
+at most one of each row. With `AND id = …` it is an index lookup:
 
 ```sql
 SELECT id, name, rate, currency
@@ -55,8 +55,8 @@ FROM toggl.projects_history
 WHERE valid_from <= '2025-01-01T00:00:00Z' AND (valid_to > '2025-01-01T00:00:00Z' OR valid_to IS NULL);
 ```
 
-**Money** is `numeric`, exact to four places. NULL is "not set or not visible", 0 is zero. Amounts of different currencies
-do not add up, and no relation here adds them; group by the currency that stands beside the amount:
+**Money** is `numeric`, exact to four places. NULL is "not set or not visible", 0 is zero. Amounts of different
+currencies do not add up, and no relation here adds them; group by the currency that stands beside the amount:
 
 ```sql
 SELECT workspace_name, effective_currency, count(*) AS projects, avg(effective_rate) AS average_rate
@@ -65,23 +65,22 @@ WHERE active AND effective_rate IS NOT NULL
 GROUP BY workspace_name, effective_currency;
 ```
 
-**Time** is `timestamptz`. Instants that end in `_at`, and those of the history, have a day beside them (`…_date`), which
-is that of UTC whatever the session's time zone. `at` and `created_at` are by the source's clock, all others by the clock
-of this database, when the pull that saw it began.
+**Time** is `timestamptz`. In the views, instants that reports group by have a day beside them (`…_date`), which is that
+of UTC whatever the session's time zone. `at` and `created_at` are by the source's clock, all others by the clock of
+this database, when the pull that saw it began.
 
-**Names** are those of the table below in every relation; the API's own name stands beside each. A leading `_` marks the
-mirror's bookkeeping.
+**Names** are those of the table below in every relation; the API's own name stands beside each. A leading `_` marks
+the mirror's bookkeeping.
 
 ## What may change
 
-Relations and columns may be added, columns at the end of their relation. None is renamed, removed or moved, none changes
-its type or begins to be NULL; a test holds this page against every change. A name that had to change would go on in a
-view of its own for two minor versions, announced in [CHANGELOG.md](../CHANGELOG.md). There are no materialized views: a
-refresh would be a second freshness. Schema `syncd` is the machinery; roles for BI cannot read it.
+Relations and columns may be added, columns at the end of their relation. None is renamed, removed or moved, none
+changes its type or begins to be NULL; a test holds this page against every change. A name that had to change would go
+on in a view of its own for two minor versions, announced in [CHANGELOG.md](../CHANGELOG.md). There are no materialized
+views: a refresh would be a second freshness. Schema `syncd` is the machinery; roles for BI cannot read it.
 """
 
 _SHORT = {"timestamp with time zone": "timestamptz"}
-_COMMENT = re.compile(r"(?P<meaning>.*?)(?: NULL: (?P<null>.*?\.))?(?: API: (?P<api>.*)\.)?", re.DOTALL)
 _VIEW_KEY = re.compile(r"Key: ([\w, ]+)\.")
 _LINKS = {"workspace_id": "workspaces", "token": "sync_status"}
 """Where a view without a table of its own hangs on."""
@@ -97,9 +96,9 @@ class Words(NamedTuple):
 
 def words(column: Column) -> Words:
     """Read a comment that has the form `Meaning. NULL: when. API: name.`"""
-    found = _COMMENT.fullmatch(column.comment)
-    assert found is not None  # every part but the meaning may be left out
-    return Words(found["meaning"], found["null"], found["api"])
+    rest, _, api = column.comment.partition(" API: ")
+    meaning, _, null = rest.partition(" NULL: ")
+    return Words(meaning, null.rstrip(".") or None, api.rstrip(".") or None)
 
 
 def key(relation: Relation) -> list[str]:
@@ -146,7 +145,7 @@ def _row(relation: Relation, column: Column) -> Sequence[str]:
     marks = ["key"] if column.name in key(relation) else []
     marks += [f"→ [`{column.references}`](#{column.references})"] if column.references else []
     name = f"`{column.name}`" + (f" ({', '.join(marks)})" if marks else "")
-    return name, _short(column.type), meaning, null.rstrip(".") if null else "never", api or ""
+    return name, _short(column.type), meaning, null or "never", api or ""
 
 
 def _diagram(relations: Sequence[Relation]) -> str:
@@ -165,8 +164,8 @@ def _joins(relation: Relation, tables: Sequence[Relation]) -> Iterator[str]:
             parent = f"{column.references} {'|o' if column.nullable else '||'}"
             yield f"{parent}--o{{ {relation.name} : {column.name}"
     if relation.kind == "view":
-        own = {"id": table.name for table in tables if relation.name.startswith(f"{table.name}_")}
-        for name, parent in (own or _LINKS).items():
+        own = [("id", table.name) for table in tables if relation.name.startswith(f"{table.name}_")]
+        for name, parent in own or _LINKS.items():
             if parent != relation.name and relation.column(name):
                 many = "o|" if key(relation) == [name] else "o{"
                 yield f"{parent} ||..{many} {relation.name} : {name}"
@@ -186,20 +185,22 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
 
 
-async def _catalogue() -> list[Relation]:
+async def _catalogue(data_dir: Path) -> list[Relation]:
     """The contract of this program's own migrations, tried on a server of their own."""
-    with tempfile.TemporaryDirectory(prefix="syncd-docs-") as home:
-        Path(home).chmod(0o711)  # root's server runs as another user
-        async with await EmbeddedPostgres.open(Path(home) / "data") as server:
-            pool = await open_pool(server.url, size=1, connect_timeout_s=10)
-            async with pool, pool.acquire() as connection:
-                await migrate(connection)
-                return await read_contract(connection)
+    async with (
+        await EmbeddedPostgres.open(data_dir) as server,
+        await open_pool(server.url, size=1, connect_timeout_s=10) as pool,
+        pool.acquire() as connection,
+    ):
+        await migrate(connection)
+        return await read_contract(connection)
 
 
 def write(docs: Path) -> list[str]:
     """Write the pages anew; or nothing, if a report that relies on the published contract would break, and how."""
-    found = asyncio.run(_catalogue())
+    with tempfile.TemporaryDirectory(prefix="syncd-docs-") as home:
+        Path(home).chmod(0o711)  # root's server runs as another user
+        found = asyncio.run(_catalogue(Path(home) / "data"))
     published = msgspec.json.decode((docs / CONTRACT).read_bytes(), type=list[Relation])
     broken = breaches(published, found)
     if not broken:

@@ -14,7 +14,7 @@ from syncd.postgres.reference import CONTRACT, FILES, key, words
 from syncd.records import Client, Project
 
 DOCS = Path(__file__).parents[3] / "docs"
-MIRRORED = {"clients": Client, "projects": Project}
+MIRRORED: dict[str, type[Client | Project]] = {"clients": Client, "projects": Project}
 
 
 @pytest.fixture

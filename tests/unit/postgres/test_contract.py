@@ -68,8 +68,8 @@ def test_a_renamed_column_is_one_that_is_gone() -> None:
     [
         ("Just this.", ("Just this.", None, None)),
         ("That. API: cid (v8), client_id (v9).", ("That.", None, "cid (v8), client_id (v9)")),
-        ("That. NULL: live; x.y = 0 there.", ("That.", "live; x.y = 0 there.", None)),
-        ("It. More of it. NULL: none. API: at.", ("It. More of it.", "none.", "at")),
+        ("That. NULL: live; x.y = 0 there.", ("That.", "live; x.y = 0 there", None)),
+        ("It. More of it. NULL: none. API: at.", ("It. More of it.", "none", "at")),
     ],
 )
 def test_a_comment_is_read_by_its_parts(comment: str, read: tuple[str, str | None, str | None]) -> None:
