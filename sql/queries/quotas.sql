@@ -12,8 +12,8 @@ SELECT t.user_id, coalesce(t.last_full_at <= now() - $2::interval, true) AS full
 FROM syncd.tokens t WHERE t.name = $1;
 
 -- name: write_quotas
--- What a process knows of the quotas of owner $1: $2 organizations (0: none), $3 remaining, $4 totals, $5 seconds until
--- they reset. Of two accounts of one hour the lower is right, for requests only use up; else that of the later hour.
+-- What a process knows of the quotas of owner $1: $2 organizations (0: none), $3 remaining, $4 totals (0: not told), $5
+-- seconds until they reset. Of two accounts of one hour the lower is right, for requests only use up; else that of the later hour.
 INSERT INTO syncd.quotas AS q
 SELECT $1, organization, remaining, total, now() + make_interval(secs => resets_in_s), now()
 FROM unnest($2::bigint[], $3::integer[], $4::integer[], $5::float8[]) AS told (organization, remaining, total, resets_in_s)
@@ -21,7 +21,7 @@ ORDER BY organization
 ON CONFLICT (owner, organization_id) DO UPDATE
 SET remaining = CASE WHEN q.resets_at <= now() OR excluded.resets_at > q.resets_at + interval '30 s'
                      THEN excluded.remaining ELSE least(q.remaining, excluded.remaining) END,
-    total = excluded.total, resets_at = greatest(q.resets_at, excluded.resets_at), updated_at = now()
+    total = coalesce(nullif(excluded.total, 0), q.total), resets_at = greatest(q.resets_at, excluded.resets_at), updated_at = now()
 WHERE q.resets_at <= now() OR excluded.resets_at >= q.resets_at - interval '30 s';
 
 -- name: write_budget

@@ -14,7 +14,8 @@ Cost = Mapping[int, int]
 
 
 class StoredLevel(msgspec.Struct, frozen=True):
-    """A bucket. `organization` 0: none. `resets_in_s`: seconds until it is full again, below 0 if it is."""
+    """A bucket. `organization` 0: none. `total` 0: nobody told. `resets_in_s`: seconds until it is full again, below 0
+    if it is."""
 
     organization: int
     remaining: int

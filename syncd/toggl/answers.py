@@ -88,12 +88,13 @@ def quota_remaining(headers: Mapping[str, str]) -> int | None:
     return _integer(headers.get("X-Toggl-Quota-Remaining", ""))
 
 
-def quota_told(headers: Mapping[str, str]) -> Told | None:
+def quota_told(http_status: int, headers: Mapping[str, str]) -> Told | None:
     """What an answer says about the bucket it drew on; None: nothing."""
-    remaining, resets_in_s = quota_remaining(headers), _integer(headers.get("X-Toggl-Quota-Resets-In", ""))
+    remaining, seconds = quota_remaining(headers), _integer(headers.get("X-Toggl-Quota-Resets-In", ""))
     if remaining is None:
         return None
-    return Told(remaining, None if resets_in_s is None else float(min(max(resets_in_s, 0), RETRY_AFTER_MOST_S)))
+    resets_in_s = None if seconds is None else float(min(max(seconds, 0), RETRY_AFTER_MOST_S))
+    return Told(remaining, resets_in_s, is_refusal=http_status == 402)
 
 
 def _integer(text: str) -> int | None:

@@ -223,7 +223,7 @@ class Conversation:
         self.traffic.spent[request.organization] += 1
         try:
             headers, answer = await self._exchange(request)
-            told = quota_told(headers)
+            told = quota_told(answer.http_status, headers)
         finally:
             toggl.quotas.settle(key, toggl.clock.monotonic(), told)
         if told is not None:

@@ -7,7 +7,8 @@ seconds that is full again; a call beyond it is answered 402.
 
 Who is authoritative: the API. What an answer tells replaces what we thought, except that within one hour less is left
 with every request, so the lower number is the later one however answers overtake one another. Requests in flight count
-as spent until they are answered. A bucket that no answer spoke of has no limit.
+as spent until they are answered. A bucket that no answer spoke of has no limit. A 402 tells that an hour is used up,
+not what it held: others may have used it.
 """
 
 from collections import Counter
@@ -19,6 +20,9 @@ from syncd.errors import QuotaExhausted
 WINDOW_S = 3600.0
 FREE = 30
 """Requests an hour on the smallest plan: what is assumed until the beginning of an hour tells more."""
+
+UNTOLD = 0
+"""`Level.total` while there was but a 402: nothing is assumed of the hours to come."""
 
 FRESH_S = WINDOW_S - 60.0
 """A reset at least so far away: the hour has just begun."""
@@ -45,14 +49,16 @@ class Key(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What an answer says about its bucket. `resets_in_s` None: it does not say."""
+    """What an answer says about its bucket. `resets_in_s` None: it does not say. `is_refusal`: it is a 402."""
 
     remaining: int
     resets_in_s: float | None
+    is_refusal: bool = False
 
 
 class Level(NamedTuple):
-    """What is known of a bucket. `total`: requests in an hour, what was left after the first of them, plus one."""
+    """What is known of a bucket. `total`: requests in an hour, what was left after the first of them, plus one; or
+    UNTOLD."""
 
     remaining: int
     total: int
@@ -84,9 +90,10 @@ class Quotas:
     def left(self, key: Key, now: float, *, is_write: bool = False) -> int | None:
         """How many requests may still be sent, those in flight counted as spent; None: no limit is known."""
         level = self._levels.get(key)
-        if level is None:
+        is_over = level is not None and now >= level.resets_at
+        if level is None or (is_over and level.total == UNTOLD):
             return None
-        remaining = level.total if now >= level.resets_at else level.remaining
+        remaining = level.total if is_over else level.remaining
         return max(0, remaining - self._in_flight[key] - (0 if is_write else level.reserve))
 
     def resets_in_s(self, key: Key, now: float) -> float:
@@ -97,7 +104,7 @@ class Quotas:
     def total(self, key: Key) -> int | None:
         """Requests in an hour; None: not known."""
         level = self._levels.get(key)
-        return None if level is None else level.total
+        return None if level is None or level.total == UNTOLD else level.total
 
     def reserve(self, key: Key, now: float, *, is_write: bool) -> None:
         """Count a request that is about to be sent as in flight; `settle` it, whatever becomes of it.
@@ -127,7 +134,7 @@ class Quotas:
         """A 402: nothing of this bucket for so long, for changes neither."""
         level = self._levels.get(key)
         resets_at = now + seconds if level is None else max(level.resets_at, now + seconds)
-        self._levels[key] = Level(0, FREE if level is None else level.total, resets_at)
+        self._levels[key] = Level(0, UNTOLD if level is None else level.total, resets_at)
 
     def remember(self, key: Key, now: float, level: Level) -> None:
         """Take over what another process, or an earlier one, knew. Of an hour that is over only its total counts."""
@@ -153,15 +160,32 @@ class Quotas:
             resets_in_s = self.resets_in_s(key, now) or WINDOW_S
         else:
             resets_in_s += RESET_SLACK_S
-        total = max(1, told.remaining + 1)
-        if resets_in_s < FRESH_S or (known is not None and now < known.resets_at):
-            total = max(total, FREE if known is None else known.total)
+        is_first = resets_in_s >= FRESH_S and (known is None or now >= known.resets_at)
+        total = _total(told, UNTOLD if known is None else known.total, is_first=is_first)
         self._levels[key] = merge(known, Level(told.remaining, total, now + resets_in_s), now)
 
 
+def _total(told: Told, before: int, *, is_first: bool) -> int:
+    """Requests of an hour, after an answer: the first one of an hour tells, a later one that they are no fewer."""
+    if told.is_refusal:
+        return before
+    least = max(1, told.remaining + 1)
+    return least if is_first else max(least, before or FREE)
+
+
 def merge(known: Level | None, other: Level, now: float) -> Level:
-    """Of two accounts of one bucket the later one, or the more cautious if they speak of the same hour."""
-    if known is None or now >= known.resets_at or other.resets_at > known.resets_at + SAME_WINDOW_S:
+    """Of two accounts of one bucket the later one, or the more cautious if they speak of the same hour.
+
+    How much an hour holds counts from either, if only one was told.
+    """
+    if known is None:
+        return other
+    later = _later(known, other, now)
+    return later._replace(total=later.total or max(known.total, other.total))
+
+
+def _later(known: Level, other: Level, now: float) -> Level:
+    if now >= known.resets_at or other.resets_at > known.resets_at + SAME_WINDOW_S:
         return other
     if other.resets_at < known.resets_at - SAME_WINDOW_S:
         return known

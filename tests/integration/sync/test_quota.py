@@ -16,7 +16,7 @@ from syncd.emulator.server import Emulator
 from syncd.emulator.switches import Switches
 from syncd.errors import QuotaExhausted
 from syncd.postgres.database import Database
-from syncd.postgres.quotas import Ledger
+from syncd.postgres.quotas import Ledger, StoredLevel
 from syncd.sync.budget import Budget
 from syncd.sync.report import Stretch
 from syncd.toggl import v9
@@ -59,6 +59,11 @@ def refused(emulator: Emulator) -> int:
     """Requests beyond a quota."""
     assert emulator.meter is not None
     return sum(entry.over == "quota" for entry in emulator.meter.ledger)
+
+
+async def execute(mirror: Mirror, statement: str) -> None:
+    async with mirror.database.connection() as connection:
+        await connection.execute(statement)
 
 
 async def test_no_request_is_ever_refused(mirror: Mirror, emulator: Emulator) -> None:
@@ -116,6 +121,44 @@ async def test_a_402_parks_those_who_share_and_nobody_else(mirror: Mirror, emula
     assert (await mirror.pull("t1")).is_fresh
 
 
+async def test_a_402_alone_stretches_no_interval(mirror: Mirror, emulator: Emulator) -> None:
+    """Of a source that tells nothing of quotas but this: the token waits until the reset, and goes on as configured."""
+    emulator.configure(Limits(), Switches())
+    await register(mirror.database, "t0", "t1", interval=timedelta(minutes=1))
+    await mirror.pull()
+    emulator.faults.add(mishaps.status(402, b"hourly limit", {"Retry-After": "5"}), path="/api/v9/workspaces/")
+    refused = await mirror.pull()
+    assert isinstance(refused.error, QuotaExhausted)
+    assert await mirror.registry.held(["t0"]) == {"t0": pytest.approx(5, abs=5)}
+    after = []
+    for again in (mirror, restarted(mirror)):
+        await execute(mirror, "UPDATE syncd.quotas SET resets_at = now()")
+        after.append(await again.pull())
+    assert [report.stretch for report in (refused, *after)] == [None] * 3
+    assert [report.is_fresh for report in after] == [True, True]
+
+
+async def test_an_hour_that_others_use_up_at_once_stretches_no_interval(mirror: Mirror, emulator: Emulator) -> None:
+    """Its first answer is a 402, which does not tell what the plan allows; that is known from the hour before."""
+    emulator.configure(Limits(organization_per_hour=240, user_per_hour=240), Switches())
+    await mirror.pull()
+    await execute(mirror, "UPDATE syncd.quotas SET resets_at = now()")
+    headers = {"X-Toggl-Quota-Remaining": "-1", "X-Toggl-Quota-Resets-In": "3590"}
+    emulator.faults.add(mishaps.status(402, headers=headers), path="/api/v9/workspaces/", times=None)
+    report = await restarted(mirror).pull()
+    assert isinstance(report.error, QuotaExhausted)
+    assert report.stretch is None
+    assert await mirror.rows("SELECT DISTINCT total FROM syncd.quotas WHERE organization_id > 0") == [(240,)]
+
+
+async def test_who_was_only_refused_does_not_make_others_forget_the_plan(mirror: Mirror) -> None:
+    """A process that knew nothing was answered 402: of the hour that counts, of what an hour holds it does not."""
+    ledger = Ledger(mirror.database)
+    await ledger.write("#1", [StoredLevel(7, 200, 240, 10.0)])
+    await ledger.write("#1", [StoredLevel(7, 0, 0, 3000.0)])
+    assert await mirror.rows("SELECT remaining, total FROM syncd.quotas") == [(0, 240)]
+
+
 async def test_the_interval_is_stretched_to_what_the_plan_allows(mirror: Mirror, emulator: Emulator) -> None:
     """Said once, in the report, in the status, and kept by the grid of due times."""
     emulator.configure(Limits(organization_per_hour=15, user_per_hour=30), Switches())
@@ -128,8 +171,7 @@ async def test_the_interval_is_stretched_to_what_the_plan_allows(mirror: Mirror,
     action = await mirror.value("SELECT action_required FROM toggl.sync_status WHERE token = 't0'")
     assert action.startswith("the plan allows a pull every 0:08:40, not every 0:05:00")
     emulator.configure(Limits(organization_per_hour=240, user_per_hour=30), Switches())
-    async with mirror.database.connection() as connection:
-        await connection.execute("DELETE FROM syncd.quotas")
+    await execute(mirror, "DELETE FROM syncd.quotas")
     assert (await restarted(mirror).pull()).stretch == Stretch(300.0, 300.0)
     assert await mirror.value("SELECT action_required FROM toggl.sync_status WHERE token = 't0'") is None
 
@@ -140,8 +182,7 @@ async def test_another_account_behind_a_name_starts_anew(mirror: Mirror, databas
     columns = "user_id, full_cost, usual_cost, quota_interval, quota_action"
     query = f"SELECT num_nonnulls({columns}) FROM syncd.tokens WHERE name = 't0'"
     assert await mirror.value(query) >= 2
-    async with database.connection() as connection:
-        await connection.execute("UPDATE syncd.tokens SET fingerprint = 'another'")
+    await execute(mirror, "UPDATE syncd.tokens SET fingerprint = 'another'")
     await register(database, "t0")
     assert await mirror.value(query) == 0
 

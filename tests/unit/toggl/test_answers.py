@@ -118,7 +118,8 @@ def test_quota_header(text: str, expected: int | None) -> None:
 )
 def test_what_an_answer_says_of_its_bucket(headers: dict[str, str], expected: Told | None) -> None:
     """Both numbers, the first alone, or nothing."""
-    assert quota_told(headers) == expected
+    assert quota_told(200, headers) == expected
+    assert quota_told(402, headers) == (expected and expected._replace(is_refusal=True))
 
 
 def read(encoding: str, chunks: list[bytes], limit: int = 1000) -> bytes:

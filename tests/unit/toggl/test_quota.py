@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.errors import QuotaExhausted
-from syncd.toggl.quota import FREE, RESET_SLACK_S, WINDOW_S, Key, Level, Quotas, Told, merge
+from syncd.toggl.quota import FREE, RESET_SLACK_S, UNTOLD, WINDOW_S, Key, Level, Quotas, Told, merge
 
 ORG = Key("t0", 7)
 USER = Key("t0", None)
@@ -105,6 +105,29 @@ def test_a_402_closes_its_bucket_only() -> None:
     assert refusal(quotas, 2.0, key=USER).retry_after_s == 133.0
 
 
+def test_a_402_does_not_tell_what_an_hour_holds() -> None:
+    """It says that nothing is left. Of a bucket that no other answer speaks of, nothing is assumed after the reset."""
+    quotas = Quotas()
+    quotas.close(ORG, 0.0, 5.0)
+    assert (quotas.left(ORG, 4.0), quotas.total(ORG)) == (0, None)
+    assert (quotas.left(ORG, 5.0), quotas.total(ORG)) == (None, None)
+    ask(quotas, 6.0, None)
+    assert quotas.total(ORG) is None
+    ask(quotas, 7.0, Told(100, 1800.0))
+    assert quotas.total(ORG) == 101
+
+
+@pytest.mark.parametrize("left", [0, -1])
+def test_an_hour_that_others_use_up_at_once_is_no_smaller(left: int) -> None:
+    """Our first request of it is refused, in its first minute: what is known from the hour before stays."""
+    quotas = Quotas()
+    ask(quotas, 0.0, Told(239, 3600.0))
+    ask(quotas, 4000.0, Told(left, 3590.0, is_refusal=True))
+    quotas.close(ORG, 4000.0, 3590.0)
+    assert (quotas.left(ORG, 4001.0), quotas.total(ORG)) == (0, 240)
+    assert quotas.left(ORG, 8000.0) == 240 - 24
+
+
 def test_tokens_of_one_user_share() -> None:
     """Once it is known whose they are; of what both learnt the more cautious counts."""
     quotas = Quotas()
@@ -131,6 +154,13 @@ def test_of_two_accounts_the_later_hour_counts() -> None:
     early, late = Level(3, 30, 1000.0), Level(20, 30, 3000.0)
     assert merge(early, late, 0.0) == late == merge(late, early, 0.0)
     assert merge(early, late._replace(resets_at=1010.0), 0.0) == Level(3, 30, 1010.0)
+
+
+@pytest.mark.parametrize("resets_at", [100.0, 1000.0, 3000.0])
+def test_what_an_hour_holds_is_kept_from_whoever_was_told(resets_at: float) -> None:
+    """Whichever of two accounts is the later one."""
+    told, untold = Level(3, 30, 1000.0), Level(0, UNTOLD, resets_at)
+    assert (merge(told, untold, 200.0).total, merge(untold, told, 200.0).total) == (30, 30)
 
 
 @given(
