@@ -13,36 +13,17 @@ from datetime import timedelta
 import msgspec
 
 from syncd.errors import DatabaseError, QuotaExhausted
-from syncd.postgres.quotas import Ledger, StoredBudget, StoredLevel, Verdict
-from syncd.sync.planner import OWN, Appetite, Cost, learn, schedule
+from syncd.postgres.quotas import Ledger, StoredLevel, Verdict
+from syncd.sync.planner import OWN, learn, schedule
 from syncd.sync.report import Stretch
+from syncd.sync.sheet import Sheet
 from syncd.toggl.breaker import spread
 from syncd.toggl.client import Conversation, Toggl
 from syncd.toggl.dialect import Inquiry
 from syncd.toggl.quota import Key, Level, owner_of
-from syncd.toggl.traffic import Traffic
 
 RETURN_S = 30.0
 """Tokens that wait for one reset come back within so many seconds after it, each at its own moment."""
-
-
-@dataclass(slots=True)
-class Sheet:
-    """One pull's budget. `expected`: what it will probably cost; `overhead`: what it spent on other questions."""
-
-    name: str
-    stored: StoredBudget
-    expected: Cost
-    traffic: Traffic = field(default_factory=Traffic)
-    overhead: Counter[int | None] = field(default_factory=Counter)
-
-    @property
-    def appetites(self) -> dict[str, Appetite]:
-        return {name: Appetite(s.interval_s, s.full, s.usual) for name, s in self.stored.sharers.items()}
-
-    def outstanding(self, bucket: int) -> int:
-        """Requests that the pull is still expected to make."""
-        return max(0, self.expected.get(bucket, 0) - self.traffic.spent[bucket or None])
 
 
 @dataclass(slots=True)
@@ -53,11 +34,11 @@ class Budget:
     ledger: Ledger
     whose: Callable[[], Inquiry[int | None]]
     full_every: timedelta
-    _running: dict[str, Sheet] = field(default_factory=dict)
+    _running: set[Sheet] = field(default_factory=set)
     _asked: set[str] = field(default_factory=set)
 
-    async def open(self, name: str, *, full: bool) -> None:
-        """Look up what a pull may spend; `close` or `drop` it.
+    async def open(self, name: str, *, full: bool) -> Sheet:
+        """Look up what a pull may spend; `close` or `drop` the sheet.
 
         Raises:
             QuotaExhausted: less than it needs; the token is due again after the reset.
@@ -75,11 +56,12 @@ class Budget:
             wait_s += spread(name) * RETURN_S
             problem = "what is left of the hourly quota does not cover a pull"
             raise QuotaExhausted(problem, retry_after_s=wait_s, http_status=None)
-        self._running[name] = sheet
+        self._running.add(sheet)
+        return sheet
 
-    def drop(self, name: str) -> None:
+    def drop(self, sheet: Sheet) -> None:
         """The pull is over, whatever became of it: nothing is set aside for it any more."""
-        self._running.pop(name, None)
+        self._running.discard(sheet)
 
     def _wait_s(self, sheet: Sheet, owner: str, bucket: int, now: float) -> float:
         """Until there is enough for the pull in one bucket, the needs of pulls at work set aside; 0.0: there is."""
@@ -87,17 +69,17 @@ class Budget:
         left = self.toggl.quotas.left(key, now)
         if left is None:
             return 0.0
-        others = [other for other in self._running.values() if self.toggl.owner(other.name) == owner]
+        others = [other for other in self._running if self.toggl.owner(other.name) == owner]
         claimed = sum(other.outstanding(bucket) for other in others if other.name != sheet.name)
         return 0.0 if left - claimed >= sheet.expected[bucket] else self.toggl.quotas.resets_in_s(key, now)
 
-    async def identify(self, name: str, conversation: Conversation) -> None:
+    async def identify(self, sheet: Sheet, conversation: Conversation) -> None:
         """Follow the pull's spending; ask whose token it is, once.
 
         Raises:
             TogglError.
         """
-        sheet = self._running[name]
+        name = sheet.name
         sheet.traffic = conversation.traffic
         if sheet.stored.user_id is not None or name in self._asked:
             return
@@ -108,14 +90,15 @@ class Budget:
             self.toggl.belongs(name, owner_of(user_id))
             await self.ledger.belongs(name, user_id)
 
-    async def close(self, name: str, *, is_whole: bool | None) -> Stretch | None:
+    async def close(self, sheet: Sheet, *, is_whole: bool | None) -> Stretch | None:
         """Note what is left, what the pull cost (`is_whole` None: it did not end well), and how often to pull.
 
         Where the database is away the next pull will tell. Returns the change of the interval, if there was one.
         """
-        sheet = self._running.pop(name, None)
-        if sheet is None:
+        if sheet not in self._running:
             return None
+        self._running.remove(sheet)
+        name = sheet.name
         own = sheet.appetites[name]
         spent = {bucket or OWN: n for bucket, n in (sheet.traffic.spent - sheet.overhead).items()}
         if is_whole:

@@ -106,15 +106,15 @@ class Puller:
             raise
         finally:
             report.duration_s = self.clock.monotonic() - started
-            if self.budget is not None:
-                self.budget.drop(subject.name)
+            if self.budget is not None and report.sheet is not None:
+                self.budget.drop(report.sheet)
         return report
 
     async def _affords(self, report: PullReport, *, full: bool) -> bool:
         """Look into the budget, if there is one: whether what is left of the quotas covers the pull."""
         if self.budget is not None:
             try:
-                await self.budget.open(report.token, full=full)
+                report.sheet = await self.budget.open(report.token, full=full)
             except QuotaExhausted as error:
                 report.is_postponed, report.error, report.reason = True, error, "quota_saved"
                 report.next_due_at = await self.budget.ledger.postpone(report.token, error.retry_after_s)
@@ -122,9 +122,9 @@ class Puller:
 
     async def _settle(self, report: PullReport, *, is_whole: bool | None) -> None:
         """Close the books, before the row says when the next pull is due."""
-        if self.budget is not None:
+        if self.budget is not None and report.sheet is not None:
             with database_time(report, self.clock):
-                report.stretch = await self.budget.close(report.token, is_whole=is_whole) or report.stretch
+                report.stretch = await self.budget.close(report.sheet, is_whole=is_whole) or report.stretch
 
     async def _abandon(self, begun: Begun, report: PullReport) -> None:
         """Give the turn back, if the database answers soon: whoever cancelled us is about to leave."""
@@ -163,8 +163,8 @@ class Puller:
 
     async def _walk(self, subject: Subject, begun: Begun, report: PullReport, *, full: bool) -> None:
         conversation = self._talk(subject, report)
-        if self.budget is not None:
-            await self.budget.identify(subject.name, conversation)
+        if self.budget is not None and report.sheet is not None:
+            await self.budget.identify(report.sheet, conversation)
         plan = await self._plan(subject, begun, report, full=full)
         report.left = sorted(plan.left)
         fetched = await conversation.converse(self.dialect.listing(plan))

@@ -11,6 +11,7 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import SyncdError
 from syncd.plan import Held, ScopePlan, WorkspacePlan
+from syncd.sync.sheet import Sheet
 from syncd.toggl.traffic import Traffic
 
 Result = Literal["unchanged", "changed", "partial", "failed"]
@@ -83,7 +84,7 @@ class PullReport:
     `quarantined`, `released`: (resource, key[, reason]) of records that were not in quarantine before, or are no more.
     `gained`, `lost`: workspaces that the token sees since now, or no longer; `left`: those that another looks at.
     `is_postponed`: no pull was made, for the quota would not have lasted. `stretch`: how far apart pulls are from now
-    on, where that changed.
+    on, where that changed. `sheet`: its budget, where quotas are counted and it was begun.
     """
 
     token: str
@@ -113,6 +114,7 @@ class PullReport:
     error: SyncdError | None = None
     is_postponed: bool = False
     stretch: Stretch | None = None
+    sheet: Sheet | None = None
 
     @property
     def full(self) -> bool:

@@ -17,11 +17,13 @@ from syncd.emulator.switches import Switches
 from syncd.errors import QuotaExhausted
 from syncd.postgres.database import Database
 from syncd.postgres.quotas import Ledger, StoredLevel
+from syncd.sync import pull
 from syncd.sync.budget import Budget
 from syncd.sync.report import Stretch
 from syncd.toggl import v9
 from syncd.toggl.client import Toggl
 from tests.integration.sync.conftest import Mirror, mirror_of, no_sleep, register
+from tests.processes import eventually
 
 FREE = Limits(organization_per_hour=30, user_per_hour=30)
 
@@ -200,3 +202,29 @@ async def test_a_pull_that_was_cancelled_leaves_its_account(mirror: Mirror, emul
     pulling.cancel()
     await asyncio.wait([pulling])
     assert await mirror.value(query) == before - 3
+
+
+async def test_a_pull_that_was_given_up_takes_nothing_from_the_next_one(
+    mirror: Mirror, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are at work in one process for a while; each has an account of its own."""
+    monkeypatch.setattr(pull, "ABANDON_S", 0.1)
+    await mirror.pull()
+    hang = emulator.faults.add(mishaps.hang(), path="/api/v9/workspaces/")
+    given_up = asyncio.create_task(mirror.pull())
+
+    async def hangs() -> bool:
+        return hang.fired > 0
+
+    async def waits_for_its_row() -> bool:
+        return bool(await mirror.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+    await eventually(hangs)
+    async with mirror.database.connection() as connection, connection.transaction():
+        await connection.execute("SELECT FROM syncd.tokens WHERE name = 't0' FOR UPDATE")
+        following = asyncio.create_task(mirror.pull())
+        await eventually(waits_for_its_row)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+    report = await following
+    assert (report.result, report.error) == ("unchanged", None)
