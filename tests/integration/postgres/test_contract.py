@@ -82,3 +82,57 @@ async def test_the_queries_of_the_page_run(connection: Any) -> None:
     assert len(queries) >= 3
     for query in queries:
         await connection.fetch(query)
+
+
+ROWS = """
+INSERT INTO toggl.workspaces (id, name, _first_seen_at, _valid_from, _synced_at, _pull_id, _is_stub)
+VALUES (1, 'w', now(), now(), now(), 1, false), (2, NULL, now(), now(), now(), 1, true);
+INSERT INTO toggl.clients (id, workspace_id, name, at, hourly_rate, currency, deleted_at, _is_stub, _first_seen_at,
+                           _valid_from, _synced_at, _pull_id, _change_kind)
+SELECT id, 1, name, at, rate, currency, deleted_at, name IS NULL, now(), now(), now(), 1, 'insert'
+FROM (VALUES (1, 'live', timestamptz '2025-01-01T23:30:00-02:00', 50, 'EUR', NULL::timestamptz),
+             (2, 'gone', now(), 60, 'USD', now()),
+             (3, NULL, NULL, NULL, NULL, NULL)) c (id, name, at, rate, currency, deleted_at);
+INSERT INTO toggl.projects (id, workspace_id, client_id, name, at, rate, currency, deleted_at, _first_seen_at,
+                            _valid_from, _synced_at, _pull_id, _change_kind)
+SELECT id, workspace_id, client_id, 'p', now(), rate, currency, deleted_at, now(), now(), now(), 1, 'insert'
+FROM (VALUES (1, 1, 1, NULL::numeric, 'CHF', NULL::timestamptz), (2, 1, 1, 70, 'CHF', NULL), (3, 1, 1, 70, NULL, NULL),
+             (4, 1, 2, NULL, NULL, NULL), (5, 1, 3, NULL, NULL, NULL), (6, 2, NULL, NULL, 'CHF', NULL),
+             (7, 1, 1, 70, 'CHF', now())) p (id, workspace_id, client_id, rate, currency, deleted_at);
+INSERT INTO syncd.client_versions (id, workspace_id, name, at, valid_from, valid_to, change_kind, end_kind, pull_id)
+VALUES (1, 1, 'was', now(), now() - interval '1 day', now(), 'insert', 'update', 1);
+INSERT INTO syncd.project_versions (id, workspace_id, name, at, valid_from, valid_to, change_kind, end_kind, pull_id)
+VALUES (1, 1, 'was', now(), now() - interval '1 day', now(), 'insert', 'update', 1);
+INSERT INTO syncd.tokens (name, rank, fingerprint, pull_interval) VALUES ('t', 0, 'f', '5 minutes');
+"""
+"""As bare as their tables allow: stubs, tombstones, nothing set that need not be."""
+
+
+async def test_what_is_never_null_never_is(connection: Any, contract: list[Relation]) -> None:
+    """In every relation, with rows in it."""
+    await connection.execute(ROWS)
+    for relation in contract:
+        rows = await connection.fetch(f"SELECT * FROM toggl.{relation.name}")
+        assert rows, relation.name
+        never = [column.name for column in relation.columns if not column.nullable]
+        assert [(row, name) for row in rows for name in never if row[name] is None] == []
+
+
+async def test_a_project_s_rate_is_its_own_or_its_client_s_with_the_currency_of_that_row(connection: Any) -> None:
+    """And no project is lost for a parent that is a stub, a tombstone, or not there."""
+    await connection.execute(ROWS)
+    rows = await connection.fetch(
+        "SELECT id, client_name, effective_rate, effective_currency FROM toggl.projects_enriched ORDER BY id"
+    )
+    assert [tuple(row) for row in rows] == [
+        (1, "live", 50, "EUR"), (2, "live", 70, "CHF"), (3, "live", 70, None), (4, "gone", 60, "USD"),
+        (5, None, None, None), (6, None, None, "CHF"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York"])
+async def test_days_are_those_of_utc(connection: Any, zone: str) -> None:
+    """Whatever the session's time zone."""
+    await connection.execute(ROWS)
+    await connection.execute(f"SET timezone = '{zone}'")
+    assert await connection.fetchval("SELECT at_date::text FROM toggl.clients_current WHERE id = 1") == "2025-01-02"
