@@ -14,12 +14,13 @@ CHAOS_S ?= 600
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas mutants chaos-kills contract compare docs lint deployment package image lock clean
+.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas mutants chaos-kills contract compare bench bench-quick docs lint deployment package image lock clean
 
 # Every set of requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
 SETS     := run dev $(patsubst requirements/%.in,%,$(wildcard requirements/*/*.in))
 COMPARE  := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/compare/*.in))
+PEERS    := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/bench/*.in)) $(VENV)/compare/target-postgres/.done
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +67,12 @@ contract: $(VENV)/.dev $(CONTRACT) ## the emulator against its OpenAPI documents
 
 compare: $(VENV)/.dev $(COMPARE) ## what other tools make of the same Toggl account, into docs/comparison.md
 	$(PYTHON) -m tests.compare $(ARGS)
+
+bench: $(VENV)/.dev $(PEERS) ## syncd beside the floor and its peers, into bench/RESULTS.md (ARGS="--only base,first --rows 100000")
+	$(PYTHON) -m bench $(ARGS)
+
+bench-quick: $(VENV)/.dev ## the key ratios of it at a tenth of the size, in a minute
+	@$(PYTHON) -m bench --quick $(ARGS)
 
 lint: $(VENV)/.dev ## format, style, types, import walls
 	$(BIN)/ruff format --check .

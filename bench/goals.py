@@ -1,0 +1,145 @@
+"""What is asked of the figures, and what is wanted. Data; the arithmetic of a goal is one line."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from bench.suite import Results
+
+Choose = Callable[[Sequence[float]], float]
+"""Of several runs the median, or the minimum."""
+
+
+class Figures:
+    """The results, reduced to one figure for each step. A step that was not played raises KeyError."""
+
+    def __init__(self, results: Results, choose: Choose) -> None:
+        self._results = results
+        self._choose = choose
+
+    def s(self, workload: str, step: str, contestant: str = "syncd") -> float:
+        """Seconds of the whole run."""
+        return self._choose([cost.wall_s for cost in self._results[workload, step, contestant].costs])
+
+    def peak_mb(self, workload: str) -> float:
+        """The most memory that any step of syncd's took."""
+        results = [result for key, result in self._results.items() if key[0] == workload and key[2] == "syncd"]
+        if not results:
+            raise KeyError(workload)
+        return max(self._choose([cost.peak_mb for cost in result.costs]) for result in results)
+
+    def wal_per_token(self, workload: str, step: str) -> float:
+        """Bytes."""
+        result = self._results[workload, step, "syncd"]
+        return self._choose([cost.wal_bytes for cost in result.costs]) / result.workload.shape.tokens
+
+    def slope(self, step: str, unit: Literal["tokens", "rows"], less: int, more: int) -> float:
+        """Seconds for each further token or row, between two sizes: what every run costs at the start falls out."""
+        return (self.s(f"{more:,} {unit}", step) - self.s(f"{less:,} {unit}", step)) / (more - less)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """`asked` and `wanted` are limits of what `measure` gives; `better` says on which side of them to be."""
+
+    text: str
+    better: Literal["more", "less"]
+    asked: float
+    wanted: float
+    measure: Callable[[Figures], float]
+    unit: str = "×"
+
+    def verdict(self, value: float) -> str:
+        """Which of the two limits is kept."""
+        for name, limit in (("wanted", self.wanted), ("asked", self.asked)):
+            if value >= limit if self.better == "more" else value <= limit:
+                return name
+        return "missed"
+
+
+def less(text: str, asked: float, wanted: float, measure: Callable[[Figures], float], unit: str = "×") -> Goal:
+    return Goal(text, "less", asked, wanted, measure, unit)
+
+
+def more(text: str, asked: float, wanted: float, measure: Callable[[Figures], float], unit: str = "×") -> Goal:
+    return Goal(text, "more", asked, wanted, measure, unit)
+
+
+KEY_GOALS = [
+    more(
+        "first sync: rows/s, as share of the floor (fetch, decode, binary COPY)",
+        *(0.30, 0.50),
+        lambda f: f.s("base", "first", "floor copy") / f.s("base", "first"),
+    ),
+    less(
+        "no change: time, against fetch and hash of every body",
+        *(1.6, 1.1),
+        lambda f: f.s("base", "unchanged") / f.s("base", "unchanged", "floor hash"),
+    ),
+    less(
+        "full compare of unchanged rows, against no change",
+        *(5, 2.5),
+        lambda f: f.s("base", "full") / f.s("base", "unchanged"),
+    ),
+    less(
+        "1 % of the rows changed in every token, against no change",
+        *(8, 4),
+        lambda f: f.s("base", "1 %") / f.s("base", "unchanged"),
+    ),
+    less(
+        "100 % changed, with history, against the first sync",
+        *(1.6, 1.1),
+        lambda f: f.s("base", "100 %") / f.s("base", "first"),
+    ),
+    less("peak memory at 2,500 rows per token", 120, 80, lambda f: f.peak_mb("base"), "MB"),
+    less("WAL of a pull without change, per token", 1000, 1000, lambda f: f.wal_per_token("base", "unchanged"), "B"),
+]
+
+
+def faster(than: str, workload: str, step: str, asked: float, wanted: float, called: str = "") -> Goal:
+    """How many times as long another contestant takes for the same step."""
+    text = f"faster than {called or than}, {'no change' if step == 'unchanged' else step}"
+    return more(text, asked, wanted, lambda f: f.s(workload, step, than) / f.s(workload, step))
+
+
+def _growth_per_token(step: str, f: Figures) -> float:
+    return f.slope(step, "tokens", 1_000, 10_000) / f.slope(step, "tokens", 10, 1_000)
+
+
+MORE_GOALS = [
+    faster("dlt merge", "dlt", "first", 5, 10),
+    faster("dlt merge", "dlt", "unchanged", 60, 120),
+    faster("dlt merge", "dlt", "1 %", 12, 40),
+    faster("naive", "base", "first", 1.2, 2.5, "executemany"),
+    faster("naive", "base", "unchanged", 20, 35, "executemany"),
+    faster("singer, meltano", "singer", "first", 8, 15, "a Singer pair (MeltanoLabs)"),
+    faster("singer, meltano", "singer", "unchanged", 100, 200, "a Singer pair (MeltanoLabs)"),
+    faster("singer, pipelinewise", "singer", "first", 8, 15, "a Singer pair (PipelineWise)"),
+    faster("singer, pipelinewise", "singer", "unchanged", 100, 200, "a Singer pair (PipelineWise)"),
+    less(
+        "by client (20 tokens, 10,020 requests): first sync, against the floor",
+        *(1.8, 1.2),
+        lambda f: f.s("by client", "first") / f.s("by client", "first", "floor copy"),
+    ),
+    less(
+        "by client: no change, against fetch and hash",
+        *(1.5, 1.1),
+        lambda f: f.s("by client", "unchanged") / f.s("by client", "unchanged", "floor hash"),
+    ),
+    less("peak memory, 20 tokens", 120, 80, lambda f: f.peak_mb("50,000 rows"), "MB"),
+    less("peak memory, 2,000 tokens", 120, 80, lambda f: f.peak_mb("5,000,000 rows"), "MB"),
+    less(
+        "first sync: each further row from 0.5 to 5 million, against from 50,000 to 0.5 million",
+        *(1.2, 1.1),
+        lambda f: f.slope("first", "rows", 500_000, 5_000_000) / f.slope("first", "rows", 50_000, 500_000),
+    ),
+    *(
+        less(
+            f"{called}: each further token from 1,000 to 10,000, against from 10 to 1,000",
+            *(1.2, 1.1),
+            partial(_growth_per_token, step),
+        )
+        for step, called in (("first", "first sync"), ("unchanged", "no change"))
+    ),
+]

@@ -1,0 +1,135 @@
+"""Plays a workload: the same steps for every contestant, one after the other, several times over."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bench.bodies import Change, Shape, State, ages
+from bench.contestants import CONTESTANTS, Contestant, Place, held
+from bench.stage import Command, Cost, Failed, Postgres, Source, reading, run, source
+
+CHANGES: dict[str, tuple[int, bool]] = {"1 %": (100, False), "100 %": (1, False), "deleted": (10, True)}
+"""Steps before which something happens at the source: to every how many rows, and whether they are deleted."""
+
+REST = "rest"
+REST_S = 5
+"""A step in which nothing is written, for readers to be compared with."""
+
+UNSEEN = frozenset({"deleted"})
+"""Steps after which a mirror may rightly differ from the source: absence must be confirmed by the next step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """`plays`: contestant -> the steps that it takes. `latency_s`: how long every answer of the source waits.
+
+    `rounds`: how often it is played, if not as often as the rest.
+    """
+
+    name: str
+    shape: Shape
+    plays: Mapping[str, Sequence[str]]
+    latency_s: float = 0.0
+    rounds: int | None = None
+
+    @property
+    def steps(self) -> list[str]:
+        """All steps, in the order in which they are played."""
+        longest: Sequence[str] = max(self.plays.values(), key=len)
+        return list(longest)
+
+
+@dataclass(slots=True)
+class Result:
+    """What one contestant's runs of one step cost, in order."""
+
+    workload: Workload
+    step: str
+    contestant: str
+    costs: list[Cost] = field(default_factory=list)
+
+
+Results = dict[tuple[str, str, str], Result]
+"""By workload, step and contestant."""
+
+
+class Match:
+    """One workload, in progress."""
+
+    def __init__(self, workload: Workload, postgres: Postgres, directory: Path, source: Source) -> None:
+        self.results: Results = {}
+        self._workload = workload
+        self._postgres = postgres
+        self._directory = directory
+        self._source = source
+        self._state: State = ()
+
+    def play(self, number: int) -> None:
+        """One round: everybody with new databases; who began the last round ends this one."""
+        workload, names = self._workload, list(self._workload.plays)
+        home = self._directory / f"{workload.name.replace(' ', '-')}-{number}"
+        places = {name: self._seat(name, home) for name in names}
+        self._become(())
+        for step in workload.steps:
+            if step in CHANGES:
+                every, is_deletion = CHANGES[step]
+                self._become((*self._state, Change(every, int(time.time()), is_deletion)))
+            for name in names if number % 2 else reversed(names):
+                if step in workload.plays[name]:
+                    self._take(name, step, places[name])
+        for name in names:
+            self._postgres.drop(_database(name))
+
+    def _seat(self, name: str, home: Path) -> Place:
+        contestant, database = CONTESTANTS[name], _database(name)
+        url = self._postgres.create(database, contestant.template)
+        place = Place(home / database, url, self._source.url, self._workload.shape)
+        place.directory.mkdir(parents=True)
+        contestant.prepare(place)
+        return place
+
+    def _become(self, state: State) -> None:
+        if state != self._state:
+            self._source.become(state)
+            self._state = state
+
+    def _take(self, name: str, step: str, place: Place) -> None:
+        workload, contestant = self._workload, CONTESTANTS[name]
+        self._postgres.settle(_database(name))
+        requests, wal = self._source.requests(), self._postgres.wal_position()
+        with reading(contestant.readers, place.database) as seen:
+            pipe = [Command("sleep", str(REST_S))] if step == REST else contestant.pipe(place, step)
+            cost = run(pipe, place.directory)
+        cost = replace(
+            cost,
+            wal_bytes=self._postgres.wal_position() - wal,
+            requests=self._source.requests() - requests,
+            readers=seen[0] if seen else None,
+        )
+        if step not in UNSEEN:
+            self._check(name, step, contestant)
+        self.results.setdefault((workload.name, step, name), Result(workload, step, name)).costs.append(cost)
+        print(f"{workload.name}: {step}: {name}: {cost}", file=sys.stderr, flush=True)
+
+    def _check(self, name: str, step: str, contestant: Contestant) -> None:
+        query = contestant.ages()
+        if query is not None:
+            found, expected = held(self._postgres.ask(_database(name), query)), ages(self._workload.shape, self._state)
+            if found != expected:
+                raise Failed(f"{name}, {step}: holds {dict(found)} (changes: rows), not {dict(expected)}")
+
+
+def play(workload: Workload, rounds: int, postgres: Postgres, directory: Path) -> Results:
+    """So many rounds of a workload, if it does not say how many itself."""
+    with source(workload.shape) as opened:
+        opened.be_late(workload.latency_s)
+        match = Match(workload, postgres, directory, opened)
+        for number in range(1, (workload.rounds or rounds) + 1):
+            match.play(number)
+        return match.results
+
+
+def _database(name: str) -> str:
+    return name.replace(" ", "_")
