@@ -12,9 +12,10 @@ KILLS  ?= 100
 SEED   ?= 1
 CHAOS_S ?= 600
 SEEDS  ?= 2000
+COMMITS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas mutants chaos-kills contract compare bench bench-quick docs lint deployment package image lock clean
+.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas feed mutants chaos-kills contract compare bench bench-quick docs lint deployment package image lock clean
 
 # Every set of requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -58,6 +59,9 @@ fairness: $(VENV)/.dev ## tokens that hang, flood or fail, and how stale the oth
 
 chaos: $(VENV)/.dev ## two replicas, with everything that can go wrong, for ten minutes (CHAOS_S=600 SEED=1)
 	$(PYTHON) -m tests.replicas chaos --seconds $(CHAOS_S) --seed $(SEED)
+
+feed: $(VENV)/.dev ## readers follow the change feed during random concurrent commits (COMMITS=10000 SEED=1)
+	$(PYTHON) -m tests.feed --commits $(COMMITS) --seed $(SEED)
 
 mutants: $(VENV)/.dev ## take each guard out of a copy of the code, and see a test go red
 	$(PYTHON) -m tests.mutants $(ARGS)

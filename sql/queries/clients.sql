@@ -28,15 +28,23 @@ FROM toggl.clients c JOIN pg_temp.staged_clients s USING (id)
 WHERE s.change = 'update';
 
 -- name: update_clients
--- Write the staged clients. $1 began_at, $2 pull.
-UPDATE toggl.clients c
-SET name = s.name, notes = s.notes, hourly_rate = s.hourly_rate, currency = s.currency, archived = s.archived,
-    at = s.at, extra = s.extra, deleted_at = NULL, _is_stub = false, _synced_at = $1, _pull_id = $2,
-    _valid_from = CASE s.change WHEN 'volatile' THEN c._valid_from
-                                WHEN 'update' THEN greatest($1, c._valid_from + interval '1 microsecond')
-                                ELSE $1 END,
-    _change_kind = CASE s.change WHEN 'volatile' THEN c._change_kind ELSE s.change END
-FROM pg_temp.staged_clients s WHERE s.id = c.id;
+-- Write the staged clients, and tell which versions began; returns how many rows. $1 began_at, $2 pull.
+WITH written AS (
+    UPDATE toggl.clients c
+    SET name = s.name, notes = s.notes, hourly_rate = s.hourly_rate, currency = s.currency, archived = s.archived,
+        at = s.at, extra = s.extra, deleted_at = NULL, _is_stub = false, _synced_at = $1, _pull_id = $2,
+        _valid_from = CASE s.change WHEN 'volatile' THEN c._valid_from
+                                    WHEN 'update' THEN greatest($1, c._valid_from + interval '1 microsecond')
+                                    ELSE $1 END,
+        _change_kind = CASE s.change WHEN 'volatile' THEN c._change_kind ELSE s.change END
+    FROM pg_temp.staged_clients s WHERE s.id = c.id
+    RETURNING c.id, c.workspace_id, c._valid_from, s.change
+), told AS (
+    INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids)
+    SELECT $2, workspace_id, 'clients', change, _valid_from, array_agg(id ORDER BY id)
+    FROM written WHERE change <> 'volatile' GROUP BY workspace_id, change, _valid_from
+)
+SELECT count(*) FROM written;
 
 -- name: bury_clients
 -- Tombstones for the live rows $1; $2 pull. They are decided now: an answer that began earlier cannot bring them back.
@@ -50,6 +58,11 @@ WITH decided AS (
            t._valid_from, greatest(d.at, t._valid_from + interval '1 microsecond'), t._change_kind, 'delete', $2
     FROM toggl.clients t, decided d
     WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub
+    RETURNING id, workspace_id, valid_to
+), told AS (
+    INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids)
+    SELECT $2, workspace_id, 'clients', 'delete', valid_to, array_agg(id ORDER BY id)
+    FROM versions GROUP BY workspace_id, valid_to
 )
 UPDATE toggl.clients t SET deleted_at = d.at, _synced_at = d.at, _pull_id = $2
 FROM decided d WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub

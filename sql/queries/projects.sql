@@ -29,19 +29,27 @@ FROM toggl.projects p JOIN pg_temp.staged_projects s USING (id)
 WHERE s.change = 'update';
 
 -- name: update_projects
--- Write the staged projects. $1 began_at, $2 pull.
-UPDATE toggl.projects p
-SET client_id = s.client_id, name = s.name, active = s.active, is_private = s.is_private, billable = s.billable,
-    template = s.template, color = s.color, currency = s.currency, rate = s.rate, fixed_fee = s.fixed_fee,
-    estimated_seconds = s.estimated_seconds, auto_estimates = s.auto_estimates, recurring = s.recurring,
-    status = s.status, start_date = s.start_date, end_date = s.end_date, created_at = s.created_at,
-    actual_seconds = s.actual_seconds, at = s.at, extra = s.extra, deleted_at = NULL, _is_stub = false,
-    _synced_at = $1, _pull_id = $2,
-    _valid_from = CASE s.change WHEN 'volatile' THEN p._valid_from
-                                WHEN 'update' THEN greatest($1, p._valid_from + interval '1 microsecond')
-                                ELSE $1 END,
-    _change_kind = CASE s.change WHEN 'volatile' THEN p._change_kind ELSE s.change END
-FROM pg_temp.staged_projects s WHERE s.id = p.id;
+-- Write the staged projects, and tell which versions began; returns how many rows. $1 began_at, $2 pull.
+WITH written AS (
+    UPDATE toggl.projects p
+    SET client_id = s.client_id, name = s.name, active = s.active, is_private = s.is_private, billable = s.billable,
+        template = s.template, color = s.color, currency = s.currency, rate = s.rate, fixed_fee = s.fixed_fee,
+        estimated_seconds = s.estimated_seconds, auto_estimates = s.auto_estimates, recurring = s.recurring,
+        status = s.status, start_date = s.start_date, end_date = s.end_date, created_at = s.created_at,
+        actual_seconds = s.actual_seconds, at = s.at, extra = s.extra, deleted_at = NULL, _is_stub = false,
+        _synced_at = $1, _pull_id = $2,
+        _valid_from = CASE s.change WHEN 'volatile' THEN p._valid_from
+                                    WHEN 'update' THEN greatest($1, p._valid_from + interval '1 microsecond')
+                                    ELSE $1 END,
+        _change_kind = CASE s.change WHEN 'volatile' THEN p._change_kind ELSE s.change END
+    FROM pg_temp.staged_projects s WHERE s.id = p.id
+    RETURNING p.id, p.workspace_id, p._valid_from, s.change
+), told AS (
+    INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids)
+    SELECT $2, workspace_id, 'projects', change, _valid_from, array_agg(id ORDER BY id)
+    FROM written WHERE change <> 'volatile' GROUP BY workspace_id, change, _valid_from
+)
+SELECT count(*) FROM written;
 
 -- name: bury_projects
 -- Tombstones for the live rows $1; $2 pull. They are decided now: an answer that began earlier cannot bring them back.
@@ -58,6 +66,11 @@ WITH decided AS (
            t._valid_from, greatest(d.at, t._valid_from + interval '1 microsecond'), t._change_kind, 'delete', $2
     FROM toggl.projects t, decided d
     WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub
+    RETURNING id, workspace_id, valid_to
+), told AS (
+    INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids)
+    SELECT $2, workspace_id, 'projects', 'delete', valid_to, array_agg(id ORDER BY id)
+    FROM versions GROUP BY workspace_id, valid_to
 )
 UPDATE toggl.projects t SET deleted_at = d.at, _synced_at = d.at, _pull_id = $2
 FROM decided d WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub

@@ -10,6 +10,10 @@ INSERT INTO syncd.pulls (id, token, began_at) VALUES ($1, $2, $3) ON CONFLICT (i
 -- $1 pull, $2 result, $3 counts.
 UPDATE syncd.pulls SET finished_at = now(), result = $2, counts = $3 WHERE id = $1;
 
+-- name: tell_inserts
+-- Tell which new rows a COPY wrote: $1 pull, $2 workspace, $3 relation, $4 began_at, $5 ids.
+INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids) VALUES ($1, $2, $3, 'insert', $4, $5);
+
 -- name: upsert_workspace
 -- $1 id, $2 name (NULL = we only know its id: a stub, which never overwrites a name), $3 began_at, $4 pull.
 INSERT INTO toggl.workspaces AS w (id, name, _first_seen_at, _valid_from, _synced_at, _pull_id, _is_stub)

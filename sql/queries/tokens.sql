@@ -192,9 +192,13 @@ SELECT name AS token, extract(epoch FROM now() - last_success_at)::float8 AS sta
 FROM syncd.tokens WHERE enabled ORDER BY rank, name;
 
 -- name: expire_versions
--- Forget superseded versions that ended more than $1 ago.
+-- Forget superseded versions that ended more than $1 ago, and what the feed tells of so long ago. How many versions.
 WITH clients AS (DELETE FROM syncd.client_versions WHERE valid_to < now() - $1::interval RETURNING 1),
-     projects AS (DELETE FROM syncd.project_versions WHERE valid_to < now() - $1::interval RETURNING 1)
+     projects AS (DELETE FROM syncd.project_versions WHERE valid_to < now() - $1::interval RETURNING 1),
+     changes AS (DELETE FROM syncd.changes WHERE position < extract(epoch FROM now() - $1::interval)::bigint * 1000000
+                 RETURNING position),
+     last AS (SELECT max(position) AS position FROM changes),
+     feed AS (UPDATE syncd.feed f SET complete_after = last.position FROM last WHERE last.position > f.complete_after)
 SELECT (SELECT count(*) FROM clients) + (SELECT count(*) FROM projects);
 
 -- name: pull_soon

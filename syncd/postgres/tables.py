@@ -92,6 +92,9 @@ class Table(Generic[R]):
             records=[(*row(record), *birth) for record in records],
         )
         _expect(f"{self._plural} inserted", len(records), _count(status))
+        ids = [record.id for record in records]
+        where = records[0].workspace_id, self._plural
+        await connection.execute(queries()["tell_inserts"], pull_id, *where, began_at, ids)
 
     async def _change(
         self, connection: Connection, changes: list[tuple[R, Change]], began_at: datetime, pull_id: int
@@ -104,10 +107,10 @@ class Table(Generic[R]):
             records=[(*row(record), change) for record, change in changes],
         )
         superseded = await connection.execute(self._query("supersede"), began_at, pull_id)
-        updated = await connection.execute(self._query("update"), began_at, pull_id)
+        updated = await connection.fetchval(self._query("update"), began_at, pull_id)
         ended = sum(change == "update" for _, change in changes)
         _expect(f"{self._plural} superseded", ended, _count(superseded))
-        _expect(f"{self._plural} updated", len(changes), _count(updated))
+        _expect(f"{self._plural} updated", len(changes), updated)
 
     def _query(self, verb: str) -> str:
         return queries()[f"{verb}_{self._plural}"]

@@ -12,6 +12,7 @@ DECODE = "tests/unit/toggl"
 V9 = "tests/unit/toggl/test_v9_walk.py tests/integration/sync/test_v9.py tests/stateful/test_twins.py"
 SIM = "tests/sim/test_sim.py::test_no_invariant_breaks"
 LOGS = "tests/unit/telemetry tests/property/telemetry"
+FEED = "tests/integration/sync/test_feed.py"
 PAGES = "tests/integration/service/test_pages.py tests/unit/service"
 
 
@@ -236,8 +237,8 @@ MUTANTS = [
     Mutant("superseded versions are kept", "sql/queries/clients.sql",
            "WHERE s.change = 'update';", "WHERE false;", SYNC),
     Mutant("a tombstone closes its version", "sql/queries/clients.sql",
-           "    WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub\n)\nUPDATE",
-           "    WHERE false\n)\nUPDATE", SYNC),
+           "    WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub\n    RETURNING",
+           "    WHERE false\n    RETURNING", SYNC),
     Mutant("unseen parents become stubs", "syncd/postgres/writer.py",
            "        ids = [*plan.stub_clients, *more]\n", "        ids = [*more]\n", SYNC),
     Mutant("one bad row costs itself only", "syncd/sync/apply.py",
@@ -266,6 +267,22 @@ MUTANTS = [
     Mutant("one process migrates", "sql/queries/migrations.sql",
            "SELECT pg_try_advisory_xact_lock(hashtextextended('syncd.migrations', 0));", "SELECT true;",
            "tests/integration/postgres/test_migrate.py"),
+    # -- the change feed
+    Mutant("a later commit is not seen before an earlier one", "sql/migrations/0011_changes.sql",
+           "    RETURNING position INTO place;\n",
+           "    WHERE false;\n    place := nextval('syncd.change_parts');\n", FEED),
+    Mutant("a commit takes its position when it commits", "sql/migrations/0011_changes.sql",
+           "ON syncd.changes DEFERRABLE INITIALLY DEFERRED\n", "ON syncd.changes DEFERRABLE\n", FEED),
+    Mutant("a restored backup gives no position again", "sql/migrations/0011_changes.sql",
+           "greatest(position + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)\n",
+           "position + 1\n", FEED),
+    Mutant("positions grow though the clock went back", "sql/migrations/0011_changes.sql",
+           "greatest(position + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)\n",
+           "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint\n", FEED),
+    Mutant("a volatile field is no change", "sql/queries/projects.sql",
+           "FROM written WHERE change <> 'volatile' GROUP BY", "FROM written GROUP BY", FEED),
+    Mutant("a reader that comes too late can tell", "sql/queries/tokens.sql",
+           "FROM last WHERE last.position > f.complete_after)", "FROM last WHERE false)", FEED),
     # -- pages
     Mutant("a name is text and nothing else", "syncd/service/status_page.py",
            "autoescape=True", "autoescape=False", PAGES),

@@ -7,7 +7,7 @@ import pytest
 
 RELATIONS = {
     "workspaces", "clients", "projects", "clients_current", "projects_current", "clients_history", "projects_history",
-    "projects_enriched", "sync_status", "workspace_freshness",
+    "projects_enriched", "sync_status", "workspace_freshness", "changes", "changes_horizon",
 }  # fmt: skip
 METADATA = {"deleted_at", "_first_seen_at", "_valid_from", "_synced_at", "_pull_id", "_is_stub"}
 
