@@ -103,6 +103,8 @@ INSERT INTO syncd.client_versions (id, workspace_id, name, at, valid_from, valid
 VALUES (1, 1, 'was', now(), now() - interval '1 day', now(), 'insert', 'update', 1);
 INSERT INTO syncd.project_versions (id, workspace_id, name, at, valid_from, valid_to, change_kind, end_kind, pull_id)
 VALUES (1, 1, 'was', now(), now() - interval '1 day', now(), 'insert', 'update', 1);
+INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids)
+VALUES (1, 1, 'clients', 'insert', now(), '{1}');
 INSERT INTO syncd.tokens (name, rank, fingerprint, pull_interval) VALUES ('t', 0, 'f', '5 minutes');
 """
 """As bare as their tables allow: stubs, tombstones, nothing set that need not be."""
