@@ -22,27 +22,35 @@ SELECT version, name, checksum FROM syncd.migrations ORDER BY version;
 SELECT pg_try_advisory_xact_lock(hashtextextended('syncd.migrations', 0));
 
 -- name: owner_to_act_as
--- The owner of the schemas, if it is another role that we may act as: what a migration makes must be its.
+-- The owner of the schemas, if it is another role that we may act as: what a migration makes must be its. From PostgreSQL
+-- 16 on a member may be one that may not.
 SELECT pg_get_userbyid(nspowner) FROM pg_namespace
-WHERE nspname = 'syncd' AND nspowner <> current_user::regrole AND pg_has_role(current_user, nspowner, 'MEMBER');
+WHERE nspname = 'syncd' AND nspowner <> current_user::regrole AND pg_has_role(current_user, nspowner, CASE
+    WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END);
 
 -- name: act_as
 -- For the rest of the transaction.
 SELECT set_config('role', $1, true);
 
--- name: bound_lock_wait
--- A migration that waits for a table makes every reader behind it wait: give up soon, try again.
-SET LOCAL lock_timeout = '2s';
+-- name: wait_for_relations
+-- A migration that waits for a relation makes every reader behind it wait: it does so for a second, then it gives up and
+-- tries again. Whoever reads what an earlier statement has locked waits no longer, for the second is one for all.
+SELECT set_config('syncd.waits_until', (extract(epoch FROM clock_timestamp()) + 1)::text, true);
+
+-- name: wait_no_longer
+-- What is left of that second.
+SELECT set_config('lock_timeout', greatest(1, ceil(1000 * (
+    current_setting('syncd.waits_until')::numeric - extract(epoch FROM clock_timestamp())))) || 'ms', true);
 
 -- name: blockers
--- Who else holds tables of this database's users, at most three, longest first. Of other users' sessions the server
--- tells an ordinary role no more than this.
-SELECT format('process %s of role %s%s', a.pid, coalesce(a.usename, '?'),
-              CASE WHEN a.application_name <> '' THEN ', ' || a.application_name ELSE '' END) AS who
+-- Who else holds relations of ours, at most three, longest first. Since when, the server tells members of the role only.
+SELECT concat_ws(', ', format('process %s of role %s', a.pid, coalesce(a.usename, '?')),
+                 'for ' || floor(extract(epoch FROM clock_timestamp() - a.xact_start)) || ' s',
+                 nullif(a.application_name, '')) AS who
 FROM pg_stat_activity a
 WHERE a.pid <> pg_backend_pid() AND EXISTS (
-    SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-    WHERE l.pid = a.pid AND l.granted AND c.relkind = 'r' AND c.oid >= 16384
+    SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE l.pid = a.pid AND l.granted AND c.relkind IN ('r', 'v') AND n.nspname IN ('toggl', 'syncd')
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 ORDER BY a.xact_start, a.backend_start LIMIT 3;
 

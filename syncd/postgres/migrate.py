@@ -5,19 +5,21 @@ leaves nothing behind. Files only ever add: the previous release keeps working o
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeAlias
 
 import asyncpg
 
 from syncd.errors import DatabaseUnavailable, DatabaseUnusable
-from syncd.postgres.sql import Migration, migrations, queries, roles
+from syncd.postgres.sql import Migration, migrations, queries, roles, statements
 
 OLDEST_SERVER = 150000
 LOCK_POLL_S = 0.1
 LOCK_TRIES = 600
 TABLE_TRIES = 30
+TABLE_PAUSE_S = 1.0
+"""As long as a try may make readers wait: whoever waited gets its turn before the next one."""
 
 Step = Literal["start", "lock_timeout", "applied"]
 OnStep = Callable[[Step, Migration, Sequence[str]], None]
@@ -72,38 +74,79 @@ async def migrate(
 
 
 async def create_roles(connection: Connection) -> bool:
-    """Make the roles and give them their rights; False if that is not for us to do."""
+    """Make the roles and give them their rights; False if that is not for us to do.
+
+    Raises:
+        DatabaseUnavailable: what changes its owner is held by others for longer than we care to wait.
+    """
+
+    async def attempt(_number: int) -> bool:
+        await _execute(connection, roles())
+        return True
+
     try:
-        async with connection.transaction():
-            await connection.execute(roles())
+        return await _patiently(connection, "roles.sql", attempt, lambda _blockers: None)
     except asyncpg.InsufficientPrivilegeError:
         return False
-    return True
 
 
 async def _apply_first(
     connection: Connection, file: Migration, known: Sequence[Migration] | None, on_step: OnStep
 ) -> bool:
     """Apply `file`; False if another process did in the meantime."""
-    for attempt in range(TABLE_TRIES):
+
+    async def attempt(number: int) -> bool:
+        await _lock(connection)
+        await _act_as_owner(connection)
+        await connection.execute(queries()["create_migrations"])
+        if file not in await pending(connection, known):
+            return False
+        if number == 0:
+            on_step("start", file, ())
+        await _execute(connection, file.text)
+        await connection.execute(queries()["record_migration"], file.version, file.name, file.checksum)
+        return True
+
+    return await _patiently(connection, file.name, attempt, lambda who: on_step("lock_timeout", file, who))
+
+
+async def _patiently(
+    connection: Connection,
+    name: str,
+    attempt: Callable[[int], Awaitable[bool]],
+    on_wait: Callable[[Sequence[str]], None],
+) -> bool:
+    """Try in a transaction, again and again while others hold what it changes.
+
+    It never waits long in the queue for a relation, for every reader would have to wait behind it.
+    """
+    blockers: list[str] = []
+    for number in range(TABLE_TRIES):
         try:
             async with connection.transaction():
-                await _lock(connection)
-                await _act_as_owner(connection)
-                await connection.execute(queries()["create_migrations"])
-                if file not in await pending(connection, known):
-                    return False
-                if attempt == 0:
-                    on_step("start", file, ())
-                await connection.execute(queries()["bound_lock_wait"])
-                await connection.execute(file.text)
-                await connection.execute(queries()["record_migration"], file.version, file.name, file.checksum)
-                return True
+                return await attempt(number)
         except asyncpg.LockNotAvailableError:
-            if attempt == 0:
-                on_step("lock_timeout", file, [row["who"] for row in await connection.fetch(queries()["blockers"])])
-            await asyncio.sleep(LOCK_POLL_S)
-    raise DatabaseUnavailable(f"migration {file.name}: a long transaction holds a table it needs; try again later")
+            blockers = await _blockers(connection)
+            if number == 0:
+                on_wait(blockers)
+        await asyncio.sleep(TABLE_PAUSE_S)
+    held = f"held by {'; '.join(blockers)}" if blockers else "held by a long transaction"
+    raise DatabaseUnavailable(f"{name}: a relation that it changes is {held}; end it, or try again later")
+
+
+async def _execute(connection: Connection, text: str) -> None:
+    """Run a file statement by statement; in all they wait for relations as long as `wait_for_relations` says."""
+    await connection.execute(queries()["wait_for_relations"])
+    for statement in statements(text):
+        await connection.execute(queries()["wait_no_longer"])
+        await connection.execute(statement)
+
+
+async def _blockers(connection: Connection) -> list[str]:
+    """Who holds relations of ours."""
+    async with connection.transaction():
+        await _act_as_owner(connection)
+        return [row["who"] for row in await connection.fetch(queries()["blockers"])]
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ ROOT = _ROOM / "sql" if (_ROOM / "sql").is_dir() else _ROOM.parent / "sql"
 """In a wheel `sql/` lies inside the package, in a checkout beside it."""
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_STATEMENT = re.compile(r"""(?:--[^\n]*|'[^']*'|"[^"]*"|(\$\w*\$).*?\1|[^;])+""", re.DOTALL)
 
 
 class Migration(NamedTuple):
@@ -23,6 +24,12 @@ class Migration(NamedTuple):
     @property
     def checksum(self) -> str:
         return hashlib.sha256("\n".join(self.text.splitlines()).encode()).hexdigest()
+
+
+def statements(text: str) -> list[str]:
+    """The statements of a file, one by one: split at semicolons outside of comments, quotes and dollar quotes."""
+    found = (match[0].strip() for match in _STATEMENT.finditer(text))
+    return [statement for statement in found if statement]
 
 
 @cache

@@ -240,8 +240,8 @@ MIGRATION_START = define(
 MIGRATION_LOCK_TIMEOUT = define(
     "syncd.migration.lock_timeout",
     "warning",
-    "migration {syncd.migration.version} waits for a table[, held by {syncd.blockers}]",
-    "a long transaction holds a table that the migration needs; it is tried again for a minute",
+    "migration {syncd.migration.version} waits for a relation[, held by {syncd.blockers}]",
+    "a long transaction holds a relation that the migration changes; it is tried again for a minute",
     "end the long query, if it is not wanted: the line names its process",
     ("syncd.migration.version", "syncd.migration.name", "syncd.blockers"),
 )

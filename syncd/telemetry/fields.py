@@ -157,7 +157,11 @@ OTHER = (
     Field("syncd.ailment", "text", "what stands still, and for how long"),
     Field("syncd.attempt", "integer", "number of this try, from 1"),
     Field("syncd.attempts", "integer", "tries so far"),
-    Field("syncd.blockers", "texts", "who holds the tables, at most three: role, process id of the server, program"),
+    Field(
+        "syncd.blockers",
+        "texts",
+        "who holds the relations, at most three: process id of the server, role, seconds since it began, program",
+    ),
     Field("syncd.bound_seconds", "number", "three intervals: so stale a token may become"),
     Field("syncd.candidate_hash", "text", "stands for exactly one set of rows; what approve and reject take"),
     Field("syncd.config.fingerprint", "text", "changes when a setting does; says nothing about secrets"),

@@ -1,19 +1,20 @@
 """Migrations on a real server: once each, in order, by one process, and never a changed one."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 import pytest
 
-from syncd.errors import DatabaseUnusable
+from syncd.errors import DatabaseUnavailable, DatabaseUnusable
 from syncd.postgres.migrate import migrate, pending
 from syncd.postgres.sql import Migration, migrations
 
-FIRST = Migration(1, "0001_first", "CREATE SCHEMA IF NOT EXISTS demo; CREATE TABLE demo.one (id integer);")
-SECOND = Migration(2, "0002_second", "ALTER TABLE demo.one ADD COLUMN name text;")
-BROKEN = Migration(2, "0002_broken", "CREATE TABLE demo.two (id integer); SELECT no_such_function();")
+FIRST = Migration(1, "0001_first", "CREATE SCHEMA IF NOT EXISTS toggl; CREATE TABLE toggl.one (id integer);")
+SECOND = Migration(2, "0002_second", "ALTER TABLE toggl.one ADD COLUMN name text;")
+BROKEN = Migration(2, "0002_broken", "CREATE TABLE toggl.two (id integer); SELECT no_such_function();")
 
 
 class Told:
@@ -68,7 +69,7 @@ async def test_a_failed_file_leaves_nothing_behind(connection: Any) -> None:
     with pytest.raises(asyncpg.UndefinedFunctionError):
         await migrate(connection, known=[FIRST, BROKEN])
     assert await versions(connection) == [1]
-    assert await connection.fetchval("SELECT to_regclass('demo.two')") is None
+    assert await connection.fetchval("SELECT to_regclass('toggl.two')") is None
 
 
 async def test_an_edited_file_is_refused(connection: Any) -> None:
@@ -96,27 +97,53 @@ async def test_eight_starters_apply_each_file_once(database_url: str, connection
     assert (sum(counts), await versions(connection)) == (2, [1, 2])
 
 
-async def test_a_reader_s_lock_is_not_waited_for_in_the_queue(database_url: str, connection: Any) -> None:
+async def test_a_reader_s_lock_is_not_waited_for_in_the_queue(
+    database_url: str, connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A waiting ALTER would make every later reader wait too: it gives up, and tries again when the table is free."""
+    monkeypatch.setattr("syncd.postgres.migrate.TABLE_PAUSE_S", 0)
     await migrate(connection, known=[FIRST])
-    reader = await asyncpg.connect(database_url)
-    quick = SECOND._replace(text="SET LOCAL lock_timeout = '10ms';" + SECOND.text)
+    reader = await asyncpg.connect(database_url, server_settings={"application_name": "report"})
     transaction = reader.transaction()
     await transaction.start()
-    await reader.fetch("SELECT * FROM demo.one")
+    await reader.fetch("SELECT * FROM toggl.one")
     user = await reader.fetchval("SELECT current_user")
     told = Told()
-    migration = asyncio.create_task(migrate(connection, on_step=told, known=[FIRST, quick]))
-    for _ in range(5):
-        await asyncio.wait_for(reader.fetch("SELECT * FROM demo.one"), timeout=30)
-    assert not migration.done()
+    migration = asyncio.create_task(migrate(connection, on_step=told, known=[FIRST, SECOND]))
     while len(told.steps) < 2:
-        await reader.fetch("SELECT * FROM demo.one")
+        await reader.fetch("SELECT * FROM toggl.one")
+    assert not migration.done()
     await transaction.rollback()
     assert await migration == 1
     assert [step for step, _ in told.steps] == ["start", "lock_timeout", "applied"]
-    assert told.blockers == [f"process {reader.get_server_pid()} of role {user}"]
+    (blocker,) = told.blockers
+    assert re.fullmatch(rf"process {reader.get_server_pid()} of role {user}, for \d+ s, report", blocker)
     await reader.close()
+
+
+async def test_who_held_the_table_all_the_time_is_named_at_the_end(
+    database_url: str, connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or nobody would know whom to ask."""
+    monkeypatch.setattr("syncd.postgres.migrate.TABLE_PAUSE_S", 0)
+    monkeypatch.setattr("syncd.postgres.migrate.TABLE_TRIES", 1)
+    await migrate(connection, known=[FIRST])
+    reader = await asyncpg.connect(database_url)
+    async with reader.transaction():
+        await reader.fetch("SELECT * FROM toggl.one")
+        with pytest.raises(DatabaseUnavailable, match=f"^0002_second: .* held by process {reader.get_server_pid()} of"):
+            await migrate(connection, known=[FIRST, SECOND])
+    assert await versions(connection) == [1]
+    await reader.close()
+
+
+async def test_the_statements_of_a_file_wait_for_one_second_in_all(connection: Any) -> None:
+    """What the first of them has locked, nobody else can read until the last one ends."""
+    waits = "SELECT current_setting('lock_timeout')"
+    slow = f"CREATE TABLE toggl.wait AS {waits} AS bound; SELECT pg_sleep(1); INSERT INTO toggl.wait {waits};"
+    await migrate(connection, known=[FIRST, SECOND._replace(text=slow)])
+    first, last = [row["bound"] for row in await connection.fetch("SELECT bound FROM toggl.wait")]
+    assert (first in {"1s", *(f"{ms}ms" for ms in range(2, 1000))}, last) == (True, "1ms")
 
 
 def test_our_own_files_are_numbered_without_gaps() -> None:
