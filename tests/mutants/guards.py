@@ -283,6 +283,18 @@ MUTANTS = [
            "FROM written WHERE change <> 'volatile' GROUP BY", "FROM written GROUP BY", FEED),
     Mutant("a reader that comes too late can tell", "sql/queries/tokens.sql",
            "FROM last WHERE last.position > f.complete_after)", "FROM last WHERE false)", FEED),
+    # -- what BI relies on
+    Mutant("a migration makes readers wait for a second in all", "sql/queries/migrations.sql",
+           "extract(epoch FROM clock_timestamp()) + 1)::text", "extract(epoch FROM clock_timestamp()) + 1000)::text",
+           "tests/integration/postgres/test_migrate.py::test_the_statements_of_a_file_wait_for_one_second_in_all"),
+    Mutant("a column keeps its type", "syncd/postgres/contract.py",
+           "    if now.type != before.type:\n", "    if False:\n", "tests/unit/postgres/test_contract.py"),
+    Mutant("a workspace is as fresh as its stalest token", "sql/migrations/0008_contract.sql",
+           "coalesce(min(seen_at) FILTER", "coalesce(max(seen_at) FILTER", "tests/integration/sync/test_freshness.py"),
+    Mutant("a reader only reads", "sql/roles.sql",
+           "GRANT SELECT ON ALL TABLES IN SCHEMA toggl TO syncd_reader;",
+           "GRANT SELECT, DELETE ON ALL TABLES IN SCHEMA toggl TO syncd_reader;",
+           "tests/integration/postgres/test_roles.py"),
     # -- pages
     Mutant("a name is text and nothing else", "syncd/service/status_page.py",
            "autoescape=True", "autoescape=False", PAGES),
