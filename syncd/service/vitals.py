@@ -12,7 +12,7 @@ from syncd.postgres.registry import Registry
 from syncd.tokens import Token
 
 TICK_WITHIN_S = 30.0
-"""The scheduler ticks every second. The system was asleep for longer? Its monotonic clock was, too."""
+"""So soon after a turn the next one begins. The system was asleep for longer? Its monotonic clock was, too."""
 
 TURN_WITHIN_S = 300.0
 """A turn asks the database, which may take its time-outs to say that it is away: that is not our death."""
@@ -56,7 +56,7 @@ class Vitals:
         self._ticked = self._turned = self._clock.monotonic()
 
     def ticked(self) -> None:
-        """The scheduler woke us."""
+        """The scheduler woke us: a turn begins."""
         self._ticked = self._clock.monotonic()
 
     def turned(self, *, leads: bool, in_flight: int) -> None:
@@ -70,9 +70,11 @@ class Vitals:
 
 
 def ailment_of(now: float, ticked: float | None, turned: float | None) -> str | None:
-    """Instants on the monotonic clock, in seconds; None: not expected yet."""
-    if ticked is not None and now - ticked > TICK_WITHIN_S:
-        return f"no tick of the scheduler for {now - ticked:.0f} s"
-    if turned is not None and now - turned > TURN_WITHIN_S:
-        return f"no turn of the dispatcher for {now - turned:.0f} s"
+    """Instants on the monotonic clock, in seconds: a tick begins a turn; None: not expected yet."""
+    if ticked is None or turned is None:
+        return None
+    if turned < ticked and now - ticked > TURN_WITHIN_S:
+        return f"a turn of the dispatcher has not ended for {now - ticked:.0f} s"
+    if turned >= ticked and now - turned > TICK_WITHIN_S:
+        return f"no tick of the scheduler for {now - turned:.0f} s"
     return None
