@@ -208,11 +208,11 @@ class Conversation:
             if is_down:
                 self._note(toggl.breaker.failed(self._name, toggl.clock.monotonic()))
             elif error.http_status is not None:
-                self._note(toggl.breaker.answered(toggl.clock.monotonic()))
+                self._note(toggl.breaker.answered(self._name, toggl.clock.monotonic()))
             raise
         finally:
             toggl.breaker.forget(self._name)
-        self._note(toggl.breaker.answered(toggl.clock.monotonic()))
+        self._note(toggl.breaker.answered(self._name, toggl.clock.monotonic()))
         return answer
 
     async def _spend(self, request: Request) -> Answer:
