@@ -1,19 +1,19 @@
 """What a pull must change: pure data, made by the decisions of `syncd.sync`, carried out by `syncd.postgres`."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Generic, Literal
 
 import msgspec
 
-from syncd.records import Client, Project, R, Resource, Stored, Strategy, Workspace
+from syncd.records import R, Resource, Strategy, Workspace
 
 Change = Literal["insert", "update", "reappear", "volatile"]
 """`insert` of a record that has a row fills a stub; `volatile` writes the row without a new version."""
 
 
 class Diff(msgspec.Struct, Generic[R], frozen=True):
-    """What must change in one scope. `inserts` have no row yet; `changes` replace the content of one. Both by id.
+    """What must change in a slice of a scope. `inserts` have no row yet; `changes` replace the content of one. Both by
+    id.
 
     `stale`: records older than their rows, left alone. `restored`: ids among `changes` that go back in time, because
     the source was restored.
@@ -25,13 +25,41 @@ class Diff(msgspec.Struct, Generic[R], frozen=True):
     stale: list[R]
     restored: list[int] = []
 
-    def count(self, change: Change) -> int:
-        """Rows with this change; `insert` counts filled stubs too."""
-        return sum(kind == change for _, kind in self.changes) + (len(self.inserts) if change == "insert" else 0)
-
     @property
     def is_empty(self) -> bool:
         return not self.inserts and not self.changes
+
+    @property
+    def written(self) -> list[R]:
+        """Records that are to replace what is stored."""
+        return [*self.inserts, *(record for record, _ in self.changes)]
+
+
+class Tally(msgspec.Struct):
+    """What the slices of a scope came to, so far. `inserted` counts filled stubs too, `updated` volatile changes.
+
+    `reappeared`, `restored`, `from_future`: ids; the last of records whose `at` is more than a day ahead.
+    `regressions`: what to remember of `stale` records, by id as text. `stubs`: parents that nobody showed us.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    stubs: int = 0
+    reappeared: list[int] = []
+    restored: list[int] = []
+    from_future: list[int] = []
+    regressions: dict[str, "Regression"] = {}
+
+    @property
+    def read(self) -> int:
+        """Records that were compared."""
+        return self.written + self.unchanged + self.stale
+
+    @property
+    def written(self) -> int:
+        return self.inserted + self.updated + len(self.reappeared)
 
 
 class Cohort(msgspec.Struct, frozen=True):
@@ -89,12 +117,18 @@ class Viewer(msgspec.Struct, frozen=True):
     seen_at: datetime | None = None
 
 
-class StoredScope(msgspec.Struct, Generic[R], frozen=True):
-    """What PostgreSQL holds of one resource of a workspace: its rows, what this token saw before, who else looks."""
+class StoredScope(msgspec.Struct, frozen=True):
+    """What PostgreSQL holds of one resource of a workspace, but for the content of its rows.
 
-    rows: Mapping[int, Stored[R]]
+    `known`: ids of all rows; `live`: of those that are no stubs and no tombstones; `private`: of those that only admins
+    of the workspace and members of the project may see. `scope`: what this token saw before; `viewers`: who else looks.
+    """
+
+    known: frozenset[int]
+    live: frozenset[int]
     scope: Scope | None
     viewers: list[Viewer] = []
+    private: frozenset[int] = frozenset()
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -121,22 +155,20 @@ class Deletes(msgspec.Struct, frozen=True):
     proven: frozenset[int] = frozenset()
 
 
-class ScopePlan(msgspec.Struct, Generic[R], frozen=True):
-    """One resource of one workspace.
+class ScopePlan(msgspec.Struct, frozen=True):
+    """One resource of one workspace, after its rows were compared.
 
     `incomplete`: why the snapshot proves no absence; empty = it was complete, or holds only changes (`is_delta`) and
-    does not try to. `yielded`: records that a better token
-    sees too, and owns. `heirs`: tokens that own rows from now on, and how many. `from_future`: ids whose `at` is more
-    than a day ahead.
+    does not try to. `yielded`: records that a better token sees too, and owns. `heirs`: tokens that own rows from now
+    on, and how many.
     """
 
-    diff: Diff[R]
+    tally: Tally
     scope: Scope
     deletes: Deletes
     incomplete: tuple[str, ...]
     yielded: int = 0
     heirs: dict[str, int] = {}
-    from_future: list[int] = []
     held_before: str | None = None
     is_delta: bool = False
 
@@ -146,21 +178,23 @@ class ScopePlan(msgspec.Struct, Generic[R], frozen=True):
 
         A stale record does: it may count as restored one day, and as reappeared at once if it is a tombstone's.
         """
-        return not self.incomplete and not self.deletes.is_waiting and not self.diff.stale
+        return not self.incomplete and not self.deletes.is_waiting and not self.tally.stale
 
 
 class WorkspacePlan(msgspec.Struct, frozen=True):
-    """One workspace: what commits together. `stub_clients`: parents of its projects that nobody showed us."""
+    """One workspace: what commits together, with the rows that its slices wrote."""
 
     workspace: Workspace
-    clients: ScopePlan[Client]
-    projects: ScopePlan[Project]
-    stub_clients: list[int]
+    clients: ScopePlan
+    projects: ScopePlan
 
     @property
     def writes_rows(self) -> bool:
-        scopes = (self.clients, self.projects)
-        return bool(self.stub_clients) or any(not s.diff.is_empty or s.deletes.tombstones for s in scopes)
+        return any(plan.tally.written or plan.tally.stubs or plan.deletes.tombstones for plan in self.scopes)
+
+    @property
+    def scopes(self) -> tuple[ScopePlan, ScopePlan]:
+        return self.clients, self.projects
 
     @property
     def doomed(self) -> list[tuple[Resource, int]]:

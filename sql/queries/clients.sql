@@ -1,6 +1,13 @@
 -- name: read_clients
--- Every stored client of workspace $1: the record in the order of syncd.records.Client, then what the merge needs.
+-- Of the clients $2 those of workspace $1: the record in the order of syncd.records.Client, then what the merge needs.
 SELECT id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, deleted_at, _is_stub
+FROM toggl.clients WHERE id = ANY ($2::bigint[]) AND workspace_id = $1;
+
+-- name: list_clients
+-- Ids of all clients of workspace $1, of the live ones, and of those that not every member may see, which are none.
+SELECT coalesce(array_agg(id), '{}') AS known,
+       coalesce(array_agg(id) FILTER (WHERE deleted_at IS NULL AND NOT _is_stub), '{}') AS live,
+       '{}'::bigint[] AS private
 FROM toggl.clients WHERE workspace_id = $1;
 
 -- name: stub_clients

@@ -1,8 +1,15 @@
 -- name: read_projects
--- Every stored project of workspace $1: the record in the order of syncd.records.Project, then what the merge needs.
+-- Of the projects $2 those of workspace $1: the record in the order of syncd.records.Project, then what the merge needs.
 SELECT id, workspace_id, client_id, name, active, is_private, billable, template, color, currency, rate, fixed_fee,
        estimated_seconds, auto_estimates, recurring, status, start_date, end_date, created_at, actual_seconds, at, extra,
        deleted_at, _is_stub
+FROM toggl.projects WHERE id = ANY ($2::bigint[]) AND workspace_id = $1;
+
+-- name: list_projects
+-- Ids of all projects of workspace $1, of the live ones, and of those that not every member of the workspace may see.
+SELECT coalesce(array_agg(id), '{}') AS known,
+       coalesce(array_agg(id) FILTER (WHERE deleted_at IS NULL AND NOT _is_stub), '{}') AS live,
+       coalesce(array_agg(id) FILTER (WHERE is_private), '{}') AS private
 FROM toggl.projects WHERE workspace_id = $1;
 
 -- name: stage_projects

@@ -5,7 +5,7 @@ from typing import Any
 
 from syncd.postgres.database import Database
 from syncd.postgres.sql import queries
-from syncd.postgres.tables import CLIENTS, PROJECTS
+from syncd.postgres.tables import TABLES
 from syncd.records import Resource, Stored
 
 
@@ -15,7 +15,11 @@ async def read_workspace(database: Database, workspace_id: int) -> dict[Resource
         database.connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        return {table.resource: await table.read(connection, workspace_id) for table in (CLIENTS, PROJECTS)}
+        found: dict[Resource, dict[int, Stored[Any]]] = {}
+        for resource, table in TABLES.items():
+            known, _, _ = await table.list_ids(connection, workspace_id)
+            found[resource] = await table.read(connection, workspace_id, known)
+        return found
 
 
 async def read_held(database: Database, workspace_id: int, besides: Collection[str]) -> dict[Resource, frozenset[int]]:

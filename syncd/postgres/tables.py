@@ -1,8 +1,8 @@
 """The mirrored tables: which record each holds, and how rows and records turn into each other."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Generic
+from typing import Any, Generic
 
 import asyncpg
 import msgspec
@@ -28,9 +28,16 @@ class Table(Generic[R]):
         self._plural = f"{resource}s"
         self._columns = [field.name for field in msgspec.structs.fields(record)]
 
-    async def read(self, connection: Connection, workspace_id: int) -> dict[int, Stored[R]]:
-        """Every row of a workspace, by id."""
-        rows = await connection.fetch(self._query("read"), workspace_id)
+    async def list_ids(
+        self, connection: Connection, workspace_id: int
+    ) -> tuple[frozenset[int], frozenset[int], frozenset[int]]:
+        """Ids of every row of a workspace, of the live ones, and of those that not every member may see."""
+        (row,) = await connection.fetch(self._query("list"), workspace_id)
+        return frozenset(row["known"]), frozenset(row["live"]), frozenset(row["private"])
+
+    async def read(self, connection: Connection, workspace_id: int, ids: Collection[int]) -> dict[int, Stored[R]]:
+        """Rows of a workspace by id, as far as they are there."""
+        rows = await connection.fetch(self._query("read"), workspace_id, list(ids))
         width = len(self._columns)
         return {
             row[0]: Stored(None if row[width + 1] else self._record(*row[:width]), row[width])  # deleted_at, _is_stub
@@ -118,6 +125,7 @@ class Table(Generic[R]):
 
 CLIENTS: Table[Client] = Table("client", Client)
 PROJECTS: Table[Project] = Table("project", Project)
+TABLES: Mapping[Resource, Table[Any]] = {"client": CLIENTS, "project": PROJECTS}
 
 
 def _count(status: str) -> int:

@@ -1,15 +1,16 @@
 """One transaction on one workspace: reads what is stored, carries out the plan."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from syncd.plan import Cohort, Culprit, Regression, Scope, ScopePlan, StoredScope, Viewer, WorkspacePlan
+from syncd.plan import Cohort, Culprit, Diff, Regression, Scope, ScopePlan, StoredScope, Viewer, WorkspacePlan
 from syncd.postgres.migrate import Connection
 from syncd.postgres.sql import queries
-from syncd.postgres.tables import CLIENTS, PROJECTS, Table
-from syncd.records import Client, Cursor, Project, R, Resource, Strategy
+from syncd.postgres.tables import CLIENTS, PROJECTS, TABLES, Table
+from syncd.records import Cursor, Resource, Stored, Strategy
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -63,10 +64,15 @@ class WorkspaceWriter:
         self._connection = connection
         self._begun = begun
         self._workspace_id = workspace_id
+        self._is_pull_open = False
 
-    async def read(self) -> tuple[StoredScope[Client], StoredScope[Project]]:
-        """What is stored of clients and of projects."""
+    async def read(self) -> tuple[StoredScope, StoredScope]:
+        """What is stored of clients and of projects, but for the content of their rows."""
         return await self._read(CLIENTS), await self._read(PROJECTS)
+
+    async def read_rows(self, resource: Resource, ids: Sequence[int]) -> dict[int, Stored[Any]]:
+        """Those of the rows that are there, by id."""
+        return await TABLES[resource].read(self._connection, self._workspace_id, ids)
 
     async def read_decisions(self) -> dict[str, Any]:
         """Hash -> what a person decided about held-back deletions of this token and workspace."""
@@ -74,13 +80,39 @@ class WorkspaceWriter:
         rows = await self._connection.fetch(query, self._begun.token, self._workspace_id)
         return {row["hash"]: row["decision"] for row in rows}
 
-    async def apply(self, plan: WorkspacePlan) -> None:
-        """Carry out a plan: parents before children, then what is gone, then what the token sees now.
+    async def write_workspace(self, name: str | None) -> None:
+        """The row that everything else refers to. `name` None: only its id is known."""
+        begun = self._begun
+        await self._connection.execute(
+            queries()["upsert_workspace"], self._workspace_id, name, begun.began_at, begun.pull_id
+        )
+
+    async def write_rows(self, resource: Resource, changes: Diff[Any], stubs: Sequence[int]) -> list[Culprit]:
+        """Carry out a diff, with stubs for those parents first. No culprits: one refused row fails all.
 
         Raises:
             ROW_REFUSED, InvariantViolated: see `Table.write`.
         """
-        await self._write_rows(plan)
+        if changes.is_empty:
+            return []
+        await self._open_pull()
+        await self._write_stubs(stubs)
+        await TABLES[resource].write(self._connection, changes, self._begun.began_at, self._begun.pull_id)
+        return []
+
+    async def find_culprits(self, resource: Resource, changes: Diff[Any], stubs: Sequence[int]) -> list[Culprit]:
+        """Carry out a diff but for the records that the table refuses; which those are. Must be rolled back."""
+        await self._write_stubs(stubs)
+        begun = self._begun
+        return await TABLES[resource].find_culprits(self._connection, changes, begun.began_at, begun.pull_id)
+
+    async def apply(self, plan: WorkspacePlan) -> None:
+        """Carry out what remains of a plan once its rows are written: what is gone, and what the token sees now.
+
+        Raises:
+            InvariantViolated: a row that is to be buried is not live.
+        """
+        await self._bury(plan)
         await self._write_scope("client", plan.clients)
         await self._write_scope("project", plan.projects)
         heirs = sorted({*plan.clients.heirs, *plan.projects.heirs})
@@ -93,11 +125,11 @@ class WorkspaceWriter:
         return bool(await self._connection.fetchval(query, self._begun.token, self._workspace_id))
 
     async def apply_written(self, plan: WorkspacePlan, *, is_far_reaching: bool) -> None:
-        """Carry out the plan of a write: of the scopes only what they show and miss moves. Raises as `apply` does.
+        """Like `apply`, after a write: of the scopes only what they show and miss moves. Raises as `apply` does.
 
         `is_far_reaching`: it moved more than the client itself, so that the next pull had better list everything.
         """
-        await self._write_rows(plan)
+        await self._bury(plan)
         for resource, scope in (("client", plan.clients.scope), ("project", plan.projects.scope)):
             where = self._begun.token, self._workspace_id, resource
             absent = msgspec.to_builtins(scope.absent)
@@ -110,58 +142,39 @@ class WorkspaceWriter:
             await self._connection.execute(queries()["compare_tokens"], sorted(row["heirs"]))
         return int(row["rows"])
 
-    async def find_culprits(self, plan: WorkspacePlan) -> list[Culprit]:
-        """Which records of the plan their tables refuse. Writes, and must be rolled back.
-
-        Where a new client is refused its projects get a stub for it, as they will without it: they are no culprits.
-        """
-        begun, connection = self._begun, self._connection
-        await self._write_parents(plan)
-        clients = await CLIENTS.find_culprits(connection, plan.clients.diff, begun.began_at, begun.pull_id)
-        await self._write_stubs(plan, *(culprit.id for culprit in clients))
-        return clients + await PROJECTS.find_culprits(connection, plan.projects.diff, begun.began_at, begun.pull_id)
-
-    async def _write_rows(self, plan: WorkspacePlan) -> None:
-        begun, connection = self._begun, self._connection
-        await self._write_parents(plan)
-        await CLIENTS.write(connection, plan.clients.diff, begun.began_at, begun.pull_id)
-        await self._write_stubs(plan)
-        await PROJECTS.write(connection, plan.projects.diff, begun.began_at, begun.pull_id)
+    async def _bury(self, plan: WorkspacePlan) -> None:
         for table, scope in ((CLIENTS, plan.clients), (PROJECTS, plan.projects)):
             if scope.deletes.tombstones:
-                await table.bury(connection, scope.deletes.tombstones, begun.pull_id)
+                await self._open_pull()
+                await table.bury(self._connection, scope.deletes.tombstones, self._begun.pull_id)
 
-    async def _write_parents(self, plan: WorkspacePlan) -> None:
-        begun, workspace = self._begun, plan.workspace
-        await self._connection.execute(
-            queries()["upsert_workspace"], workspace.id, workspace.name, begun.began_at, begun.pull_id
-        )
-        if plan.writes_rows:
+    async def _open_pull(self) -> None:
+        """Once something is written there is a row that its `_pull_id` points at."""
+        if not self._is_pull_open:
+            begun, self._is_pull_open = self._begun, True
             await self._connection.execute(queries()["open_pull"], begun.pull_id, begun.token, begun.began_at)
 
-    async def _write_stubs(self, plan: WorkspacePlan, *more: int) -> None:
-        ids = [*plan.stub_clients, *more]
+    async def _write_stubs(self, ids: Sequence[int]) -> None:
         if ids:
+            begun = self._begun
             await self._connection.execute(
-                queries()["stub_clients"],
-                plan.workspace.id,
-                ids,
-                self._begun.began_at,
-                self._begun.pull_id,
+                queries()["stub_clients"], self._workspace_id, ids, begun.began_at, begun.pull_id
             )
 
-    async def _read(self, table: Table[R]) -> StoredScope[R]:
+    async def _read(self, table: Table[Any]) -> StoredScope:
         where = self._begun.token, self._workspace_id, table.resource
-        rows = await table.read(self._connection, self._workspace_id)
+        known, live, private = await table.list_ids(self._connection, self._workspace_id)
         scope = await self._connection.fetchrow(queries()["read_scope"], *where)
         viewers = await self._connection.fetch(queries()["read_viewers"], *where)
         return StoredScope(
-            rows=rows,
+            known=known,
+            live=live,
             scope=None if scope is None else _scope(dict(scope)),
             viewers=[_viewer(dict(viewer)) for viewer in viewers],
+            private=private,
         )
 
-    async def _write_scope(self, resource: Resource, plan: ScopePlan[Any]) -> None:
+    async def _write_scope(self, resource: Resource, plan: ScopePlan) -> None:
         scope, held = plan.scope, plan.deletes.held
         await self._connection.execute(
             queries()["write_scope"],

@@ -1,28 +1,30 @@
 """One workspace into the mirror: plan on what is stored, apply, and be right about what is gone and what is refused.
 
-read ─▶ plan ─▶ something to bury? ─▶ apply ─▶ commit          one transaction, tried again while
-                     │ yes                 │ a row is refused   the database stumbles
-                     ▼                     ▼
-       ask the source for it by its id   find out which, put it aside, plan without it
+merge its slices ─▶ plan ─▶ something to bury? ─▶ apply ─▶ commit     one transaction, tried again while
+        │ a row is refused          │ yes                             the database stumbles
+        ▼                           ▼
+find out which, put it aside,     ask the source for it by its id
+merge without it
 """
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 
 from syncd.clock import Clock
 from syncd.errors import DatabaseUnavailable, TogglError
 from syncd.failpoints import reach
-from syncd.plan import Culprit, WorkspacePlan
+from syncd.plan import Culprit, Diff, WorkspacePlan
 from syncd.postgres.store import RowRefused, Store
 from syncd.postgres.writer import Begun
 from syncd.records import Reject, Resource, Workspace, WorkspaceSnapshot
 from syncd.sync.completeness import doubt, without
 from syncd.sync.deletes import Decision, DeleteRules
+from syncd.sync.merging import Merging
 from syncd.sync.planning import Pulling, plan_workspace
 from syncd.sync.report import PullReport, database_time
 from syncd.toggl.client import Conversation, Toggl
@@ -99,7 +101,10 @@ class Applier:
     async def _apply_once(self, snapshot: WorkspaceSnapshot, *, is_sure: bool) -> WorkspacePlan:
         async with self.store.workspace(self.begun, snapshot.workspace.id) as writer:
             pulling = self._pulling(await writer.read_decisions())
-            plan = plan_workspace(snapshot, *await writer.read(), pulling)
+            await writer.write_workspace(snapshot.workspace.name)
+            clients, projects = await writer.read()
+            tallies = await Merging(writer, clients, projects, pulling, writer.write_rows).merge(snapshot)
+            plan = plan_workspace(snapshot, clients, projects, tallies, pulling)
             if plan.doomed and not is_sure:
                 raise _NeedsProof(plan.doomed)
             await writer.apply(plan)
@@ -107,11 +112,21 @@ class Applier:
         return plan
 
     async def _find_culprits(self, snapshot: WorkspaceSnapshot) -> list[Culprit]:
-        """Which records the database refuses: tried in a transaction that is rolled back."""
+        """Which records the database refuses: tried in a transaction that is rolled back.
+
+        Where a new client is refused its projects get a stub for it, as they will without it: they are no culprits.
+        """
         found: list[Culprit] = []
+
+        async def find(resource: Resource, changes: Diff[Any], stubs: list[int]) -> list[Culprit]:
+            culprits = await writer.find_culprits(resource, changes, stubs)
+            found.extend(culprits)
+            return culprits
+
         with contextlib.suppress(_RollBack):
             async with self.store.workspace(self.begun, snapshot.workspace.id) as writer:
-                found += await writer.find_culprits(plan_workspace(snapshot, *await writer.read(), self._pulling({})))
+                await writer.write_workspace(snapshot.workspace.name)
+                await Merging(writer, *await writer.read(), self._pulling({}), find).merge(snapshot)
                 raise _RollBack
         return found
 
@@ -163,7 +178,7 @@ def _listable(objects: list[tuple[Resource, int]], snapshot: WorkspaceSnapshot) 
 
 
 class _NeedsProof(Exception):
-    """The plan buries `objects`, (resource, id), and the source has not been asked for them. Nothing was written."""
+    """The plan buries `objects`, (resource, id), and the source has not been asked for them. Leaves the transaction."""
 
     def __init__(self, objects: list[tuple[Resource, int]]) -> None:
         super().__init__(len(objects))

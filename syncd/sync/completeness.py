@@ -30,7 +30,9 @@ def doubt_all(snapshot: WorkspaceSnapshot, reason: str) -> WorkspaceSnapshot:
 
 def clients_moved(seen: Snapshot[Client], known: Mapping[int, bool | None]) -> bool:
     """Whether a client went missing, or was archived or restored. `known`: clients seen before -> archived."""
-    return any(id_ not in seen.records or seen.records[id_].archived != archived for id_, archived in known.items())
+    if not known.keys() <= seen.records.keys():
+        return True
+    return any(record.archived != known[id_] for id_, record in seen.records.items() if id_ in known)
 
 
 def without(snapshot: WorkspaceSnapshot, culprits: Sequence[Culprit]) -> tuple[WorkspaceSnapshot, list[Reject]]:

@@ -18,7 +18,7 @@ from typing import Literal
 
 from syncd.postgres.store import RowRefused, Store
 from syncd.records import Written
-from syncd.sync.written import plan_written
+from syncd.sync.written import Writer, plan_written
 
 Echo = Literal["shown", "owned", "later"]
 """Where the mirror stands: it shows the write; a better token owns a row of it; the next pull brings it."""
@@ -35,12 +35,20 @@ async def apply_written(store: Store, token: str, written: Written) -> Echo:
         return "later"
     try:
         async with store.workspace(begun, written.workspace_id) as writer:
-            plan = plan_written(written, *await writer.read(), begun.rank, begun.began_at)
+            clients, projects = await writer.read()
+            client_rows = await writer.read_rows("client", [client.id for client in written.clients])
+            project_rows = await writer.read_rows("project", [project.id for project in written.projects])
+            by = Writer(begun.rank, begun.began_at)
+            plan = plan_written(written, clients, projects, (client_rows, project_rows), by)
             if plan is None or await writer.is_lost():
                 return "later"
-            await writer.apply_written(plan, is_far_reaching=bool(written.gone or written.projects))
+            await writer.write_workspace(None)
+            await writer.write_rows("client", plan.clients, [])
+            await writer.write_rows("project", plan.projects, plan.stubs)
+            await writer.apply_written(plan.workspace, is_far_reaching=bool(written.gone or written.projects))
     except RowRefused:
         return "later"  # the next pull finds out why, and puts the row aside
     if plan.writes_rows:
         await store.close_pull(begun, "changed", {})
-    return "owned" if plan.clients.yielded or plan.projects.yielded else "shown"
+    is_owned = plan.workspace.clients.yielded or plan.workspace.projects.yielded
+    return "owned" if is_owned else "shown"

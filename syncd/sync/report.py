@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -36,16 +36,17 @@ class Counts(msgspec.Struct):
     delete_candidates: int = 0
     complete: bool = True
 
-    def add(self, plan: ScopePlan[Any]) -> None:
+    def add(self, plan: ScopePlan) -> None:
         """Count one workspace's plan in."""
-        diff = plan.diff
-        self.inserted += diff.count("insert")
-        self.updated += diff.count("update") + diff.count("volatile")
-        self.reappeared += diff.count("reappear")
-        self.unchanged += diff.unchanged
-        self.stale += len(diff.stale)
+        tally = plan.tally
+        self.inserted += tally.inserted
+        self.updated += tally.updated
+        self.reappeared += len(tally.reappeared)
+        self.unchanged += tally.unchanged
+        self.stale += tally.stale
+        self.stubs += tally.stubs
         self.yielded += plan.yielded
-        self.fetched += len(diff.inserts) + len(diff.changes) + diff.unchanged + len(diff.stale) + plan.yielded
+        self.fetched += tally.read + plan.yielded
         self.deleted += len(plan.deletes.tombstones)
         self.delete_candidates += plan.deletes.candidates - len(plan.deletes.tombstones)
         self.complete = self.complete and not plan.incomplete
@@ -131,7 +132,6 @@ class PullReport:
         self.workspaces += 1
         self.row_count += len(plan.clients.scope.ids) + len(plan.projects.scope.ids)
         self.clients.add(plan.clients)
-        self.clients.stubs += len(plan.stub_clients)
         self.projects.add(plan.projects)
         self.is_settled = self.is_settled and plan.is_settled
         self.notices += notices_of(plan.workspace.id, "client", plan.clients)
@@ -148,11 +148,10 @@ def database_time(report: PullReport, clock: Clock) -> Iterator[None]:
         report.db_s += clock.monotonic() - started
 
 
-def notices_of(workspace_id: int, resource: str, plan: ScopePlan[Any]) -> list[Notice]:
+def notices_of(workspace_id: int, resource: str, plan: ScopePlan) -> list[Notice]:
     """What a scope's plan has to say beyond its counts."""
     found = [Notice("incomplete", workspace_id, resource, detail=reason) for reason in plan.incomplete]
-    deletes, diff = plan.deletes, plan.diff
-    reappeared = [record.id for record, change in diff.changes if change == "reappear"]
+    deletes, tally = plan.deletes, plan.tally
     if deletes.tombstones:
         found.append(Notice("deleted", workspace_id, resource, ids=deletes.tombstones))
     if deletes.is_waiting:
@@ -161,8 +160,12 @@ def notices_of(workspace_id: int, resource: str, plan: ScopePlan[Any]) -> list[N
         found.append(Notice("held", workspace_id, resource, held=deletes.held))
     if deletes.held is None and plan.held_before is not None:
         found.append(Notice("released", workspace_id, resource, detail=plan.held_before))
-    for kind, ids in (("reappeared", reappeared), ("restored", diff.restored), ("from_future", plan.from_future)):
+    for kind, ids in (
+        ("reappeared", tally.reappeared),
+        ("restored", tally.restored),
+        ("from_future", tally.from_future),
+    ):
         if ids:
-            found.append(Notice(kind, workspace_id, resource, ids=ids))  # type: ignore[arg-type]
+            found.append(Notice(kind, workspace_id, resource, ids=sorted(ids)))  # type: ignore[arg-type]
     found += [Notice("owner_changed", workspace_id, resource, count=n, detail=t) for t, n in plan.heirs.items()]
     return found

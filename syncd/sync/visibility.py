@@ -5,7 +5,7 @@ shows the row as its owner sees it. Ownership is derived from what each scope ho
 upkeep: when the owner loses the row, or is rejected, the next best owns it at its next pull.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ def next_scope(
     began_at: datetime,
     *,
     is_admin: bool,
-    private: Callable[[], frozenset[int]] = frozenset,
+    private: frozenset[int] = frozenset(),
 ) -> Scope:
     """The scope after one more snapshot.
 
@@ -50,7 +50,7 @@ def next_scope(
         known = [_in_sight(cohort, began_at) for cohort in known]
     confirmed = [_confirmed(cohort, began_at) for cohort in known]
     missing = frozenset(scope.ids) - seen - snapshot.gone
-    hidden = missing & private() if scope.is_admin and not is_admin else frozenset()
+    hidden = missing & private if scope.is_admin and not is_admin else frozenset()
     out_of_sight = [Cohort(sorted(hidden), began_at, began_at, 0, is_hidden=True)] if hidden else []
     absent = confirmed + _cohort(missing - hidden, began_at, is_proven=False) + out_of_sight + gone
     return Scope(is_admin, snapshot.strategy, sorted(seen), absent)

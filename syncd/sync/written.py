@@ -1,44 +1,72 @@
 """What a write of ours changes in the mirror: pure. See `syncd.sync.echo` for when, and for why that is safe."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
-from syncd.plan import Change, Deletes, Scope, ScopePlan, StoredScope, WorkspacePlan
-from syncd.records import Client, Project, R, Workspace, Written
+from syncd.plan import Change, Deletes, Diff, Scope, ScopePlan, StoredScope, Tally, WorkspacePlan
+from syncd.records import Client, Project, R, Stored, Workspace, Written
 from syncd.sync.diff import diff
+from syncd.sync.planning import count, parents_of
 from syncd.sync.visibility import keep_only, owned_by_others
 
 
+class Writer(NamedTuple):
+    """Who wrote: the rank of its token, and when its fence was raised, by the database's clock."""
+
+    rank: int
+    began_at: datetime
+
+
+class WrittenPlan(msgspec.Struct, frozen=True):
+    """Rows to write, `stubs` that the projects need, and then what is gone and what the token is known to see."""
+
+    clients: Diff[Client]
+    projects: Diff[Project]
+    stubs: list[int]
+    workspace: WorkspacePlan
+
+    @property
+    def writes_rows(self) -> bool:
+        return not self.projects.is_empty or self.workspace.writes_rows
+
+
 def plan_written(
-    written: Written, clients: StoredScope[Client], projects: StoredScope[Project], rank: int, began_at: datetime
-) -> WorkspacePlan | None:
+    written: Written,
+    clients: StoredScope,
+    projects: StoredScope,
+    rows: tuple[Mapping[int, Stored[Client]], Mapping[int, Stored[Project]]],
+    writer: Writer,
+) -> WrittenPlan | None:
     """Decide what a write changes; None where the token has not looked at the workspace yet.
 
     A row that a better token sees is that token's to show; a client that the write deleted is gone whoever sees it.
     What is told of its projects is news only of those that the token saw before: one that it meets there has no client
     any more, and its next list, if that is client by client, would miss it at once.
+
+    `rows` of the clients and projects that are told of, as far as they are stored.
     """
     if clients.scope is None or projects.scope is None:
         return None
-    client_plan = _plan(written.clients, written.gone, clients.scope, clients, rank, began_at)
-    news = [p for p in written.projects if not written.gone or p.id in projects.scope.ids]
-    project_plan = _plan(news, frozenset(), projects.scope, projects, rank, began_at)
-    orphans = _orphans(written, projects, rank)
-    changes = sorted([*project_plan.diff.changes, *orphans], key=lambda change: change[0].id)
-    project_plan = msgspec.structs.replace(
-        project_plan,
-        diff=msgspec.structs.replace(project_plan.diff, changes=changes),
-        yielded=project_plan.yielded - len(orphans),
-    )
-    told = [*project_plan.diff.inserts, *(record for record, _ in changes)]
-    parents = {record.client_id for record in told if record.client_id is not None}
-    known = clients.rows.keys() | {client.id for client in client_plan.diff.inserts}
-    return WorkspacePlan(Workspace(written.workspace_id, None), client_plan, project_plan, sorted(parents - known))
+    client_rows, project_rows = rows
+    known = [p for p in written.projects if not written.gone or p.id in projects.scope.ids]
+    client_plan, client_diff = _plan(written.clients, written.gone, clients.scope, clients, client_rows, writer)
+    project_plan, project_diff = _plan(known, frozenset(), projects.scope, projects, project_rows, writer)
+    orphans = _orphans(written, projects, project_rows, writer.rank)
+    if orphans:
+        changes = sorted([*project_diff.changes, *orphans], key=lambda change: change[0].id)
+        project_diff = msgspec.structs.replace(project_diff, changes=changes)
+        project_plan = msgspec.structs.replace(project_plan, yielded=project_plan.yielded - len(orphans))
+    stubs = parents_of(project_diff.written, clients.known.union(client.id for client in client_diff.inserts))
+    workspace = WorkspacePlan(Workspace(written.workspace_id, None), client_plan, project_plan)
+    return WrittenPlan(client_diff, project_diff, stubs, workspace)
 
 
-def _orphans(written: Written, projects: StoredScope[Project], rank: int) -> list[tuple[Project, Change]]:
+def _orphans(
+    written: Written, projects: StoredScope, rows: Mapping[int, Stored[Project]], rank: int
+) -> list[tuple[Project, Change]]:
     """Projects of a deleted client that a better token sees: they lose their client and keep its view of the rest.
 
     Only if the mirror has them as the source has them now, as far as `at` tells: else the next pull of that token knows
@@ -50,7 +78,7 @@ def _orphans(written: Written, projects: StoredScope[Project], rank: int) -> lis
     )
     found: list[tuple[Project, Change]] = []
     for told in written.projects:
-        row = projects.rows.get(told.id) if told.id in better else None
+        row = rows.get(told.id) if told.id in better else None
         if row is None or row.record is None or row.deleted_at is not None or row.record.at != told.at:
             continue
         if row.record.client_id in written.gone:
@@ -59,18 +87,25 @@ def _orphans(written: Written, projects: StoredScope[Project], rank: int) -> lis
 
 
 def _plan(
-    records: Iterable[R], gone: frozenset[int], before: Scope, stored: StoredScope[R], rank: int, began_at: datetime
-) -> ScopePlan[R]:
+    records: Iterable[R],
+    gone: frozenset[int],
+    before: Scope,
+    stored: StoredScope,
+    rows: Mapping[int, Stored[R]],
+    writer: Writer,
+) -> tuple[ScopePlan, Diff[R]]:
+    rank, began_at = writer
     told = {record.id: record for record in records}
     elsewhere = owned_by_others(before.is_admin, rank, stored.viewers)
     ours = [record for id_, record in told.items() if id_ not in elsewhere]
+    changes = diff(ours, rows, began_at)
     ids = (frozenset(before.ids) | told.keys()) - gone
     missing = frozenset(id_ for cohort in before.absent for id_ in cohort.ids)
-    live = {id_ for id_, row in stored.rows.items() if row.record is not None and row.deleted_at is None}
-    return ScopePlan(
-        diff=diff(ours, stored.rows, began_at),
+    plan = ScopePlan(
+        tally=count(Tally(), changes, rows, before, began_at, is_complete=False),
         scope=msgspec.structs.replace(before, ids=sorted(ids), absent=keep_only(before.absent, missing - ids - gone)),
-        deletes=Deletes(tombstones=sorted(live & gone)),
+        deletes=Deletes(tombstones=sorted(stored.live & gone)),
         incomplete=(),
         yielded=len(told) - len(ours),
     )
+    return plan, changes

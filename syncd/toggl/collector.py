@@ -1,10 +1,11 @@
 """Gathering the rows of one resource into snapshots, with the reasons why a snapshot proves no absence."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, MutableMapping
 from datetime import datetime
 from typing import Any, Generic, NamedTuple
 
+from syncd.packed import BLOCK, Packed
 from syncd.records import R, Reject, Snapshot, Strategy
 from syncd.toggl.dialect import Answer, raw_rows
 from syncd.toggl.rows import RowReader, repair
@@ -23,7 +24,7 @@ class Collector(Generic[R]):
     def __init__(self, reader: "RowReader[Any, R | Gone]") -> None:
         self.rejects: list[Reject] = []
         self._reader: RowReader[Any, R | Gone] = reader
-        self._records: dict[int, dict[int, R]] = defaultdict(dict)
+        self._records: dict[int, MutableMapping[int, R]] = defaultdict(dict)
         self._gone: dict[int, set[int]] = defaultdict(set)
         self._incomplete: dict[int | None, set[str]] = defaultdict(set)
 
@@ -35,10 +36,11 @@ class Collector(Generic[R]):
         Raises:
             TokenRejected, ContractChanged: see `raw_rows`.
         """
-        rows = self._read(answer, expected)
-        for row in rows:
+        count = 0
+        for row in self._read(answer, expected):
             self._place(row, expected)
-        return len(rows)
+            count += 1
+        return count
 
     def add_changes(self, answer: Answer, workspace_id: int, since: datetime) -> int:
         """Read what changed while the list of a workspace was asked for page by page, since `since`; how many rows.
@@ -46,9 +48,9 @@ class Collector(Generic[R]):
         A row that was there before and was not shown has moved from page to page, and one that was shown and is deleted
         has drawn others forward: then more may have slipped through.
         """
-        records = self._records[workspace_id]
-        rows = self._read(answer, workspace_id)
-        for row in rows:
+        records, count = self._records[workspace_id], 0
+        for row in self._read(answer, workspace_id):
+            count += 1
             if isinstance(row, Reject):
                 self._place(row, workspace_id)
             elif isinstance(row, Gone):
@@ -60,19 +62,17 @@ class Collector(Generic[R]):
                 if row.id not in records and (born is None or born < since):
                     self.doubt(workspace_id, "pages_shifted")
                 records[row.id] = row
-        return len(rows)
+        return count
 
-    def _read(self, answer: Answer, expected: int | None) -> "list[R | Gone | Reject]":
+    def _read(self, answer: Answer, expected: int | None) -> "Iterator[R | Gone | Reject]":
         body, repaired = repair(answer.body)
-        rows: list[R | Gone | Reject] = []
         for raw in raw_rows(answer, body):
             row = self._reader.read(raw, repaired=repaired)
             if not isinstance(row, Reject) and expected not in (None, row.workspace_id):
                 row = self._reader.reject(raw, "foreign_workspace", f"not of workspace {expected}")
-            rows.append(row)
+            yield row
         if not answer.framed:
             self.doubt(expected, "unframed")
-        return rows
 
     def doubt(self, workspace_id: int | None, reason: str) -> None:
         """The snapshot of a workspace, or with None of every workspace, is incomplete."""
@@ -101,6 +101,8 @@ class Collector(Generic[R]):
         else:
             records = self._records[row.workspace_id]
             twin = records.setdefault(row.id, row)
+            if len(records) == BLOCK and isinstance(records, dict):
+                self._records[row.workspace_id] = Packed(records)
             if twin != row:  # a list that contradicts itself: the younger wins, absence proves nothing
                 self.doubt(row.workspace_id, "duplicates")
                 if row.at >= twin.at:

@@ -15,18 +15,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from syncd.plan import Change, Deletes, Diff, Scope, ScopePlan, WorkspacePlan
+from syncd.plan import Change, Diff
 from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
-from syncd.records import Stored, Workspace
+from syncd.records import Stored
 from tests.feed.readers import READERS, Reader
 from tests.model import a_client, a_project
+from tests.planned import write
 
 WORKSPACES = range(1, 9)
 ENOUGH = 60
@@ -67,6 +68,15 @@ class Outcome:
     wrongs: list[str] = field(default_factory=list)
 
 
+class Written(NamedTuple):
+    """What one transaction does. `buried`: clients and projects."""
+
+    clients: Diff[Any]
+    projects: Diff[Any]
+    stubs: list[int]
+    buried: tuple[list[int], list[int]]
+
+
 class Writers:
     """`commits` transactions, by several tokens at once, and a note of what each one did."""
 
@@ -86,16 +96,20 @@ class Writers:
             try:
                 async with self.store.workspace(begun, workspace_id) as writer:
                     clients, projects = await writer.read()
-                    plan = self._plan(rng, workspace_id, clients.rows, projects.rows, begun.began_at)
-                    await writer.apply(plan)
+                    rows = (
+                        await writer.read_rows("client", sorted(clients.known)),
+                        await writer.read_rows("project", sorted(projects.known)),
+                    )
+                    plan = self._plan(rng, workspace_id, *rows, begun.began_at)
+                    await write(writer, plan.clients, plan.projects, stubs=plan.stubs, buried=plan.buried)
                     if rng.random() < 0.1:
                         raise Abandoned
             except Abandoned:
                 self.rolled_back += 1
                 continue
             self.commits += 1
-            self.written.update(changes_of("clients", plan.clients))
-            self.written.update(changes_of("projects", plan.projects))
+            self.written.update(changes_of("clients", plan.clients, plan.buried[0]))
+            self.written.update(changes_of("projects", plan.projects, plan.buried[1]))
 
     def _plan(
         self,
@@ -104,18 +118,20 @@ class Writers:
         clients: Mapping[int, Stored[Any]],
         projects: Mapping[int, Stored[Any]],
         began_at: datetime,
-    ) -> WorkspacePlan:
+    ) -> Written:
         stubs = [next(self.ids)] if rng.random() < 0.1 else []
         parents = [*clients, *stubs, None]
-        of_clients = self._scope(rng, clients, began_at, lambda: {"workspace_id": workspace_id}, a_client)
-        of_projects = self._scope(
+        client_diff, clients_gone = self._scope(
+            rng, clients, began_at, lambda: {"workspace_id": workspace_id}, a_client
+        )
+        project_diff, projects_gone = self._scope(
             rng, projects, began_at, lambda: {"workspace_id": workspace_id, "client_id": rng.choice(parents)}, a_project
         )
-        return WorkspacePlan(Workspace(workspace_id, f"w{workspace_id}"), of_clients, of_projects, stubs)
+        return Written(client_diff, project_diff, stubs, (clients_gone, projects_gone))
 
     def _scope(
         self, rng: Random, rows: Mapping[int, Stored[Any]], began_at: datetime, fields: Any, record: Any
-    ) -> ScopePlan[Any]:
+    ) -> tuple[Diff[Any], list[int]]:
         """A few new records, a few changed, a few gone; once in a while a great many new ones."""
         usual = rng.choice((0, 0, 1, 2)) if len(rows) < ENOUGH else 0
         count = 300 if rng.random() < 0.0005 else usual
@@ -137,15 +153,14 @@ class Writers:
                 changes.append((msgspec.structs.replace(row.record, actual_seconds=seconds), "volatile"))
             else:
                 changes.append((record(id_, **fields(), name=f"name {rng.random()}"), "update"))
-        scope = Scope(is_admin=True, strategy="workspace", ids=[])
-        return ScopePlan(Diff(inserts, changes, 0, []), scope, Deletes(tombstones), ())
+        return Diff(inserts, changes, 0, []), tombstones
 
 
-def changes_of(relation: str, plan: ScopePlan[Any]) -> list[tuple[str, int, str]]:
-    """What a feed has to tell of a plan."""
-    born = [(relation, record.id, "insert") for record in plan.diff.inserts]
-    changed = [(relation, record.id, change) for record, change in plan.diff.changes if change != "volatile"]
-    return born + changed + [(relation, id_, "delete") for id_ in plan.deletes.tombstones]
+def changes_of(relation: str, diff: Diff[Any], buried: list[int]) -> list[tuple[str, int, str]]:
+    """What a feed has to tell of a commit."""
+    born = [(relation, record.id, "insert") for record in diff.inserts]
+    changed = [(relation, record.id, change) for record, change in diff.changes if change != "volatile"]
+    return born + changed + [(relation, id_, "delete") for id_ in buried]
 
 
 async def run(url: str, *, commits: int, seed: int, writers: int = 6) -> Outcome:

@@ -10,18 +10,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from syncd.plan import ScopePlan, WorkspacePlan
+from syncd.plan import Diff, ScopePlan, WorkspacePlan
 from syncd.postgres.writer import Begun
 from syncd.sync.deletes import DeleteRules
 from tests.sim.database import Database, Row
 from tests.sim.loop import EPOCH
 from tests.sim.source import KINDS, Kind
+from tests.sim.store import SimWriter
 from tests.sim.wire import PULL, Wire
 
 Key = tuple[Kind, int]
 
 
-def scopes_of(plan: WorkspacePlan) -> list[tuple[Kind, ScopePlan[Any]]]:
+def scopes_of(plan: WorkspacePlan) -> list[tuple[Kind, ScopePlan]]:
     """The two halves of a plan."""
     return [("client", plan.clients), ("project", plan.projects)]
 
@@ -47,11 +48,15 @@ class Judge:
     shown_at: dict[Key, dict[str, datetime]] = field(default_factory=dict)
     _before: dict[Key, Row] = field(default_factory=dict)
 
-    def commit(self, begun: Begun, plan: WorkspacePlan) -> None:
+    def commit(self, begun: Begun, writer: SimWriter) -> None:
         """A transaction landed."""
+        plan = writer.plan
+        assert plan is not None
         served = self.wire.served.get(PULL.get(), {})
         for kind, scope in scopes_of(plan):
-            self._judge_changes(kind, scope, served)
+            for changes in writer.diffs[kind]:
+                self._judge_changes(kind, changes, served)
+            self._count(scope)
             self._judge_deletes(kind, scope, begun, plan)
             rows = self.db.rows[kind]
             shown = frozenset(
@@ -61,38 +66,37 @@ class Judge:
             self.looks.setdefault((begun.token, plan.workspace.id, kind), []).append(look)
             for id_ in shown:
                 self.shown_at.setdefault((kind, id_), {})[begun.token] = begun.began_at
-        self.fired["stub"] += len(plan.stub_clients)
-        self._remember(plan)
-
-    def _remember(self, plan: WorkspacePlan) -> None:
+        self.fired["stub"] += len(writer.stubs)
         for kind, scope in scopes_of(plan):
-            written = [r.id for r in scope.diff.inserts] + [r.id for r, _ in scope.diff.changes]
+            written = [record.id for changes in writer.diffs[kind] for record in changes.written]
             for id_ in written + scope.deletes.tombstones:
                 row = self.db.rows[kind][id_]
                 self._before[kind, id_] = msgspec.structs.replace(row)
 
-    def _judge_changes(self, kind: Kind, scope: ScopePlan[Any], served: dict[Key, float]) -> None:
-        for record, change in scope.diff.changes:
+    def _judge_changes(self, kind: Kind, changes: Diff[Any], served: dict[Key, float]) -> None:
+        for record, change in changes.changes:
             before = self._before.get((kind, record.id))
             self.fired[change] += 1
-            self.fired["restored"] += record.id in scope.diff.restored
+            self.fired["restored"] += record.id in changes.restored
             if before is None or before.record is None:
                 continue
             if change == "reappear":
                 shown = EPOCH + timedelta(seconds=served.get((kind, record.id), -1.0))
                 if before.deleted_at is None or shown <= before.deleted_at:
                     self.wrongs.append(f"I5 {kind} {record.id} rose from an answer older than its tombstone")
-            elif record.at < before.record.at and record.id not in scope.diff.restored:
+            elif record.at < before.record.at and record.id not in changes.restored:
                 self.wrongs.append(f"I3 {kind} {record.id}: at goes back from {before.record.at} to {record.at}")
-        self.fired["insert"] += len(scope.diff.inserts)
-        self.fired["stale"] += len(scope.diff.stale)
+        self.fired["insert"] += len(changes.inserts)
+        self.fired["stale"] += len(changes.stale)
+
+    def _count(self, scope: ScopePlan) -> None:
         self.fired["yielded"] += scope.yielded
         for reason in scope.incomplete:
             self.fired[f"incomplete {reason}"] += 1
         if scope.deletes.held:
             self.fired[f"held {scope.deletes.held.reason}"] += 1
 
-    def _judge_deletes(self, kind: Kind, scope: ScopePlan[Any], begun: Begun, plan: WorkspacePlan) -> None:
+    def _judge_deletes(self, kind: Kind, scope: ScopePlan, begun: Begun, plan: WorkspacePlan) -> None:
         wid = plan.workspace.id
         served = self.wire.served.get(PULL.get(), {})
         for id_ in scope.deletes.tombstones:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from syncd.errors import DatabaseUnavailable, FencedOut, InvariantViolated
-from syncd.plan import Culprit, ScopePlan, StoredScope, Viewer, WorkspacePlan
+from syncd.plan import Culprit, Diff, StoredScope, Viewer, WorkspacePlan
 from syncd.postgres.store import Quarantined, RowRefused
 from syncd.postgres.writer import Begun
 from syncd.records import Cursor, Reject, Stored
@@ -43,7 +43,7 @@ class SimStore:
     """What `Store` is to a process. `on_commit` checks every transaction that lands."""
 
     def __init__(
-        self, database: Database, trouble: StoreTrouble, on_commit: Callable[[Begun, WorkspacePlan], None]
+        self, database: Database, trouble: StoreTrouble, on_commit: Callable[[Begun, "SimWriter"], None]
     ) -> None:
         self.db, self.trouble, self._on_commit = database, trouble, on_commit
 
@@ -109,7 +109,7 @@ class SimStore:
                 await self._statement()
                 if writer.plan is not None:
                     writer.commit()
-                    self._on_commit(begun, writer.plan)
+                    self._on_commit(begun, writer)
             finally:
                 writer.release()
         self._answer()
@@ -269,50 +269,64 @@ class SimStore:
 
 
 class SimWriter:
-    """What `WorkspaceWriter` is to a transaction."""
+    """What `WorkspaceWriter` is to a transaction. Nothing is written before it commits."""
 
     def __init__(self, store: SimStore, begun: Begun, workspace_id: int) -> None:
         self.plan: WorkspacePlan | None = None
+        self.diffs: dict[str, list[Diff[Any]]] = {"client": [], "project": []}
+        self.stubs: list[int] = []
         self._store, self._db, self._begun, self._wid = store, store.db, begun, workspace_id
+        self._name: str | None = None
         self._taken: list[str] = []
 
-    async def read(self) -> tuple[StoredScope[Any], StoredScope[Any]]:
+    async def read(self) -> tuple[StoredScope, StoredScope]:
         await self._store._statement()
         return self._read("client"), self._read("project")
+
+    async def read_rows(self, kind: str, ids: Sequence[int]) -> dict[int, Stored[Any]]:
+        await self._store._statement()
+        rows = self._rows(kind)
+        return {id_: Stored(rows[id_].record, rows[id_].deleted_at) for id_ in ids if id_ in rows}
 
     async def read_decisions(self) -> dict[str, Any]:
         found = self._db.decisions.items()
         return {hash_: d for (token, wid, hash_), d in found if (token, wid) == (self._begun.token, self._wid)}
 
-    async def apply(self, plan: WorkspacePlan) -> None:
-        await self._store._statement()
-        if await self.find_culprits(plan):
+    async def write_workspace(self, name: str | None) -> None:
+        self._name = name
+
+    async def write_rows(self, kind: str, changes: Diff[Any], stubs: Sequence[int]) -> list[Culprit]:
+        if await self.find_culprits(kind, changes, stubs):
             self._db.fired["row refused"] += 1
             raise RowRefused
+        self.diffs[kind].append(changes)
+        self.stubs += stubs
+        return []
+
+    async def find_culprits(self, kind: str, changes: Diff[Any], _stubs: Sequence[int]) -> list[Culprit]:
+        """Ids that are taken, by a row of another workspace."""
+        taken = [record.id for record in changes.inserts if record.id in self._db.rows[kind]]
+        return [Culprit(kind, id_, "23505", f"{kind}s_pkey") for id_ in taken]  # type: ignore[arg-type]
+
+    async def apply(self, plan: WorkspacePlan) -> None:
+        await self._store._statement()
         for heir in sorted({*plan.clients.heirs, *plan.projects.heirs}):
             self._db.fired["owner changed"] += 1
             await self._store.take(heir)
             self._taken.append(heir)
         self.plan = plan
 
-    async def find_culprits(self, plan: WorkspacePlan) -> list[Culprit]:
-        """Ids that are taken, by a row of another workspace."""
-        found = []
-        for kind, scope in (("client", plan.clients), ("project", plan.projects)):
-            taken = [record.id for record in scope.diff.inserts if record.id in self._db.rows[kind]]
-            found += [Culprit(kind, id_, "23505", f"{kind}s_pkey") for id_ in taken]  # type: ignore[arg-type]
-        return found
-
     def commit(self) -> None:
         """Everything at once. Parents before children, then what is gone, then what the token sees now."""
         plan, db, began_at = self.plan, self._db, self._begun.began_at
         assert plan is not None
-        if plan.workspace.name is not None or self._wid not in db.workspaces:
-            db.workspaces[self._wid] = plan.workspace.name
-        for kind, scope in (("client", plan.clients), ("project", plan.projects)):
-            self._write(kind, scope)
+        if self._name is not None or self._wid not in db.workspaces:
+            db.workspaces[self._wid] = self._name
+        for kind in ("client", "project"):
+            for changes in self.diffs[kind]:
+                self._write(kind, changes)
             if kind == "client":
-                for id_ in plan.stub_clients:
+                for id_ in self.stubs:
                     db.rows["client"].setdefault(id_, Row(self._wid, None, None, began_at, "insert"))
         for kind, scope in (("client", plan.clients), ("project", plan.projects)):
             now = db.now()
@@ -334,11 +348,11 @@ class SimWriter:
         for heir in self._taken:
             self._db.lock(heir).release()
 
-    def _write(self, kind: str, scope: ScopePlan[Any]) -> None:
+    def _write(self, kind: str, changes: Diff[Any]) -> None:
         rows, began_at = self._db.rows[kind], self._begun.began_at
-        for record in scope.diff.inserts:
+        for record in changes.inserts:
             rows[record.id] = Row(self._wid, record, None, began_at, "insert")
-        for record, change in scope.diff.changes:
+        for record, change in changes.changes:
             row = rows[record.id]
             match change:
                 case "volatile":
@@ -363,7 +377,7 @@ class SimWriter:
         version = Version(row.record, row.valid_from, end, row.change_kind, how)
         self._db.versions[kind].setdefault(row.record.id, []).append(version)
 
-    def _read(self, kind: str) -> StoredScope[Any]:
+    def _read(self, kind: str) -> StoredScope:
         db, token = self._db, self._begun.token
         scope = db.scopes.get((token, self._wid, kind))
         viewers = [
@@ -379,5 +393,10 @@ class SimWriter:
             if (wid, resource) == (self._wid, kind) and name != token and row.lost_at is None
             if db.tokens[name].enabled and db.tokens[name].status != "rejected"
         ]
-        rows = {id_: Stored(r.record, r.deleted_at) for id_, r in db.rows[kind].items() if r.workspace_id == self._wid}
-        return StoredScope(rows, None if scope is None else scope.scope, viewers)
+        rows = self._rows(kind)
+        live = frozenset(id_ for id_, row in rows.items() if row.record is not None and row.deleted_at is None)
+        private = frozenset(id_ for id_, row in rows.items() if getattr(row.record, "is_private", False))
+        return StoredScope(frozenset(rows), live, None if scope is None else scope.scope, viewers, private)
+
+    def _rows(self, kind: str) -> dict[int, Row]:
+        return {id_: row for id_, row in self._db.rows[kind].items() if row.workspace_id == self._wid}

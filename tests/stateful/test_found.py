@@ -1,11 +1,13 @@
 """Sequences that the machine found, or nearly did: each once left the mirror wrong."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from tests.postgres_fixture import Cluster
 from tests.stateful.play import Play
+from tests.stateful.source_rules import TOKENS
 
 
 @pytest.fixture
@@ -158,3 +160,16 @@ def test_a_project_that_a_write_met_is_none_that_its_token_misses(play: Play) ->
     play.change_right(right="admin", token="t0", workspace_id=1)
     play.write(kind="delete", pick=0, token="t0")
     play.pull_each(order=["t0", "t1", "t2"], ripens=False, times=3)
+
+
+def test_a_private_row_waits_for_its_admin_however_it_is_listed(play: Play) -> None:
+    """Listed by client all along: what the token saw as an admin, and sees no longer, may still be there."""
+    everybody = {token: ["admin", "admin", "admin"] for token in TOKENS}
+    play.begin(rights=everybody, projects="client", min_age=timedelta(0), confirmations=2)
+    play.pull_each(order=TOKENS, times=1, ripens=False)
+    play.change_right(right="member", token="t1", workspace_id=1)
+    play.pull_each(order=TOKENS, times=1, ripens=True)
+    play.reconfigure(count=1, order=["t1", "t0", "t2"])
+    play.delete(kind="client", pick=2)
+    play.pull_each(order=TOKENS, times=3, ripens=True)
+    assert any(key[0] == "project" and row.state[4] and row.state[0] == 1 for key, row in play.before.live().items())

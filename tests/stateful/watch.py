@@ -250,6 +250,12 @@ class Watch(SourceRules):
                     continue
                 yield other
 
+    def waits_for_admin(self, token: str, key: Key, row: audit.Row) -> bool:
+        """Whether a private row may stand: the token was an admin once, and what it cannot see now proves nothing."""
+        workspace_id, is_private = int(row.state[0]), key[0] == "project" and bool(row.state[4])
+        was_admin = workspace_id in self.eye[token].admin_of
+        return is_private and was_admin and not self.source.is_admin(token, workspace_id)
+
     # The end ------------------------------------------------------------------------------------------------------
 
     def quiesce(self) -> None:
@@ -297,6 +303,8 @@ class Watch(SourceRules):
             workspace_id = int(live[key].state[0])
             for token in healthy:
                 if self.latest[token].report.result == "partial" or self.source.shows_by_id(token, key):
+                    continue
+                if self.waits_for_admin(token, key, live[key]):
                     continue
                 if workspace_id in self.world.users[token].access:
                     missed = self.eye[token].must_miss(key, workspace_id)

@@ -16,9 +16,10 @@ from syncd.postgres.mirror import read_workspace
 from syncd.postgres.registry import Entry
 from syncd.records import Snapshot, Stored, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import DeleteRules
-from syncd.sync.planning import Pulling, plan_workspace
+from syncd.sync.planning import Pulling
 from syncd.toggl.dialect import basic_auth
 from tests.integration.sync.conftest import Mirror, mirror_of, register
+from tests.planned import apply
 
 LIVE = "SELECT count(*) FROM toggl.clients_current"
 DAY = timedelta(days=1)
@@ -128,9 +129,8 @@ async def test_i05_an_answer_from_before_the_tombstone_does_not_reopen_it(mirror
     )
     async with mirror.store.workspace(slow, record.workspace_id) as writer:
         rules = DeleteRules(min_age=timedelta(0))
-        plan = plan_workspace(snapshot, *await writer.read(), Pulling("slow", 1, slow.began_at, rules))
-        await writer.apply(plan)
-    assert (len(plan.clients.diff.stale), plan.clients.diff.changes) == (1, [])
+        tally = (await apply(writer, snapshot, Pulling("slow", 1, slow.began_at, rules))).plan.clients.tally
+    assert (tally.stale, tally.read) == (1, 1)
     assert await mirror.value("SELECT deleted_at IS NOT NULL FROM toggl.clients WHERE id = $1", gone)
 
 

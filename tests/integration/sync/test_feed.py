@@ -10,16 +10,17 @@ import msgspec
 import pytest
 
 from syncd.emulator.model import World
-from syncd.plan import Deletes, Diff, Scope, ScopePlan, WorkspacePlan
+from syncd.plan import Diff
 from syncd.postgres import binaries
 from syncd.postgres.database import Database
 from syncd.postgres.migrate import create_roles
 from syncd.postgres.pool import open_pool
 from syncd.postgres.store import Store
-from syncd.records import Client, Project, Workspace
+from syncd.records import Client
 from tests.feed.campaign import run
 from tests.integration.sync.conftest import Mirror, register
 from tests.model import a_client, a_project
+from tests.planned import write
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PAUSE = 4711
@@ -37,19 +38,15 @@ FEED = "SELECT relation, id, change_kind FROM toggl.changes ORDER BY position, o
 POSITION = "SELECT position FROM toggl.changes_horizon"
 
 
-def one_client(workspace_id: int) -> WorkspacePlan:
-    """A workspace with one new client, whose id is that of the workspace."""
-    scope = Scope(is_admin=False, strategy="workspace", ids=[])
-    client = a_client(workspace_id, workspace_id=workspace_id)
-    clients = ScopePlan[Client](Diff([client], [], 0, []), scope, Deletes(), ())
-    projects = ScopePlan[Project](Diff([], [], 0, []), scope, Deletes(), ())
-    return WorkspacePlan(Workspace(workspace_id, "x"), clients, projects, [])
+def one_client(workspace_id: int) -> Diff[Client]:
+    """One new client of a workspace, with the id of the workspace."""
+    return Diff([a_client(workspace_id, workspace_id=workspace_id)], [], 0, [])
 
 
 async def commit(store: Store, token: str, workspace_id: int) -> None:
     begun = await store.begin(token, timeout=HOUR, full_every=DAY)
     async with store.workspace(begun, workspace_id) as writer:
-        await writer.apply(one_client(workspace_id))
+        await write(writer, one_client(workspace_id))
 
 
 async def test_a_later_position_is_not_seen_before_an_earlier_one(mirror: Mirror) -> None:
@@ -81,7 +78,7 @@ async def test_a_writer_that_sleeps_holds_nobody_up(mirror: Mirror) -> None:
     await register(mirror.database, "t0", "t1")
     begun = await mirror.store.begin("t0", timeout=HOUR, full_every=DAY)
     async with mirror.store.workspace(begun, 1) as writer:
-        await writer.apply(one_client(1))
+        await write(writer, one_client(1))
         async with asyncio.timeout(20):
             await commit(mirror.store, "t1", 2)
         assert await mirror.rows(FEED) == [("clients", 2, "insert")]
@@ -119,14 +116,11 @@ async def test_volatile_fields_and_stubs_are_no_changes(database: Database) -> N
     await register(database, "t0")
     store = Store(database)
     begun = await store.begin("t0", timeout=HOUR, full_every=DAY)
-    scope = Scope(is_admin=False, strategy="workspace", ids=[])
     project = a_project(5, client_id=7)
     moved = a_project(5, client_id=7, actual_seconds=1)
     for diff in (Diff([project], [], 0, []), Diff([], [(moved, "volatile")], 0, [])):
-        clients = ScopePlan[Client](Diff([], [], 0, []), scope, Deletes(), ())
-        projects = ScopePlan[Project](diff, scope, Deletes(), ())
         async with store.workspace(begun, 1) as writer:
-            await writer.apply(WorkspacePlan(Workspace(1, "x"), clients, projects, [7]))
+            await write(writer, projects=diff, stubs=[7])
     async with database.connection() as connection:
         assert [tuple(row) for row in await connection.fetch(FEED)] == [("projects", 5, "insert")]
 

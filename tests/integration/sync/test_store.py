@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from syncd.emulator.model import World
 from syncd.errors import FencedOut, InvariantViolated
-from syncd.plan import Deletes, Diff, Scope, ScopePlan, StoredScope, WorkspacePlan
+from syncd.plan import Diff
 from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.store import Store
 from syncd.postgres.writer import Begun
-from syncd.records import Client, Project, Snapshot, Workspace, WorkspaceSnapshot
+from syncd.records import Client, Snapshot, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import DeleteRules
-from syncd.sync.planning import Pulling, plan_workspace
+from syncd.sync.planning import Pulling
 from syncd.toggl.dialect import basic_auth
+from tests import planned
 from tests.integration.sync.conftest import Mirror, mirror_of, register
 from tests.model import a_client, apply, content, stored
 from tests.property.sync.test_diff_properties import by_id, clients, projects
@@ -214,13 +215,15 @@ async def test_a_row_that_its_owner_no_longer_sees_is_shown_as_its_heir_sees_it(
 async def test_a_plan_that_the_rows_do_not_fit_is_rolled_back(mirror: Mirror) -> None:
     """More was planned than written: something that cannot be, and better noticed than kept."""
     begun = await begin(mirror.store)
-    nothing = Scope(False, "workspace", [])
     changes: Diff[Client] = Diff([a_client(1, workspace_id=777)], [(a_client(2, workspace_id=777), "update")], 0, [])
-    clients = ScopePlan[Client](changes, nothing, Deletes(), ())
-    projects = ScopePlan[Project](Diff([], [], 0, []), nothing, Deletes(), ())
-    with pytest.raises(InvariantViolated, match="clients superseded: expected 1, found 0"):
+
+    async def write() -> None:
         async with mirror.store.workspace(begun, 777) as writer:
-            await writer.apply(WorkspacePlan(Workspace(777, "x"), clients, projects, []))
+            await writer.write_workspace("x")
+            await writer.write_rows("client", changes, [])
+
+    with pytest.raises(InvariantViolated, match="clients superseded: expected 1, found 0"):
+        await write()
     assert await mirror.value("SELECT count(*) FROM toggl.clients") == 0
 
 
@@ -251,12 +254,12 @@ async def _against_model(url: str, history: list[list[Any]]) -> None:
             Workspace(1, "One"), Snapshot("workspace", seen["clients"]), Snapshot("workspace", seen["projects"])
         )
         async with store.workspace(begun, 1) as writer:
-            plan = plan_workspace(snapshot, *await writer.read(), Pulling("t0", 0, begun.began_at, NO_DELETES))
-            await writer.apply(plan)
-        for name, scope in (("clients", plan.clients), ("projects", plan.projects)):
-            model[name] = apply(model[name], scope.diff)
-            updates += scope.diff.count("update")
-        model["clients"] |= {id_: stored(None) for id_ in plan.stub_clients}
+            made = await planned.apply(writer, snapshot, Pulling("t0", 0, begun.began_at, NO_DELETES))
+        for resource, diffs in made.diffs.items():
+            for changes in diffs:
+                model[f"{resource}s"] = apply(model[f"{resource}s"], changes)
+                updates += [change for _, change in changes.changes].count("update")
+        model["clients"] |= {id_: stored(None) for id_ in made.stubs}
     await _compare(database, model, updates)
     await pool.close()
 
@@ -265,11 +268,13 @@ async def _compare(database: Database, model: dict[str, dict[int, Any]], updates
     """Rows equal the model; versions are as many as updates, touch one another, and end in the row."""
     store = Store(database)
     async with store.workspace(await begin(store), 1) as writer:
-        held: tuple[StoredScope[Any], ...] = await writer.read()
-    for name, scope in zip(("clients", "projects"), held, strict=True):
-        assert {id_: _plain(row) for id_, row in scope.rows.items()} == {
-            id_: _plain(row) for id_, row in model[name].items()
+        clients, projects = await writer.read()
+        found = {
+            "clients": await writer.read_rows("client", list(clients.known)),
+            "projects": await writer.read_rows("project", list(projects.known)),
         }
+    for name, rows in found.items():
+        assert {id_: _plain(row) for id_, row in rows.items()} == {id_: _plain(row) for id_, row in model[name].items()}
     async with database.connection() as connection:
         superseded = await connection.fetchval(
             "SELECT (SELECT count(*) FROM syncd.client_versions) + (SELECT count(*) FROM syncd.project_versions)"

@@ -10,8 +10,9 @@ from syncd.emulator.server import Emulator
 from syncd.postgres.writer import Begun
 from syncd.records import Snapshot, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import DeleteRules
-from syncd.sync.planning import Pulling, plan_workspace
+from syncd.sync.planning import Pulling
 from tests.integration.sync.conftest import Mirror
+from tests.planned import apply
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -22,7 +23,7 @@ async def leave_unfinished(mirror: Mirror, workspace_id: int) -> Begun:
     snapshot = WorkspaceSnapshot(Workspace(workspace_id, "Seen"), Snapshot("workspace", {}), Snapshot("workspace", {}))
     async with mirror.store.workspace(begun, workspace_id) as writer:
         pulling = Pulling("t0", 0, begun.began_at, DeleteRules())
-        await writer.apply(plan_workspace(snapshot, *await writer.read(), pulling))
+        await apply(writer, snapshot, pulling)
     return begun
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from syncd.plan import Tally
 from syncd.sync.diff import Verdict, decide, diff
+from syncd.sync.planning import count
 from tests.model import a_client, a_project, instant, stored
 
 LATER = instant(1_000_000)
@@ -59,5 +61,7 @@ def test_changes_come_in_the_order_of_ids() -> None:
 def test_counts() -> None:
     """A filled stub counts as an insert."""
     rows = {1: stored(None), 2: stored(a_client(2, at=9)), 3: stored(a_client(3))}
-    plan = diff([a_client(1), a_client(2, name="old"), a_client(3), a_client(4)], rows, LATER)
-    assert (plan.count("insert"), plan.count("update"), len(plan.stale), plan.unchanged) == (2, 0, 1, 1)
+    changes = diff([a_client(1), a_client(2, name="old"), a_client(3), a_client(4)], rows, LATER)
+    tally = count(Tally(), changes, rows, None, LATER, is_complete=True)
+    assert (tally.inserted, tally.updated, tally.stale, tally.unchanged, tally.read) == (2, 0, 1, 1, 4)
+    assert list(tally.regressions) == ["2"]

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncd.plan import Cohort, Culprit, Regression, Scope, StoredScope, Viewer, WorkspacePlan
+from syncd.plan import Cohort, Culprit, Regression, Scope, Viewer, WorkspacePlan
 from syncd.records import Snapshot, Workspace, WorkspaceSnapshot
 from syncd.sync.completeness import doubt_all, without
 from syncd.sync.deletes import DeleteRules
-from syncd.sync.planning import Pulling, plan_workspace
+from syncd.sync.planning import Pulling
 from tests.model import a_client, a_project, instant, stored
+from tests.planned import Held, Planned, plan_of
 
 NOW = instant(1_000_000)
 LATER = instant(1_000_001)
@@ -26,14 +27,16 @@ def seen(clients: list[Any], projects: list[Any], **more: Any) -> WorkspaceSnaps
     )
 
 
-def held(*rows: Any, scope: Scope | None = None, viewers: list[Viewer] | None = None) -> StoredScope[Any]:
-    return StoredScope({row.id: stored(row) for row in rows}, scope, viewers or [])
+def held(*rows: Any, scope: Scope | None = None, viewers: list[Viewer] | None = None) -> Held:
+    return Held({row.id: stored(row) for row in rows}, scope, viewers or [])
 
 
-def plan(
-    clients: list[Any], projects: list[Any], client_rows: StoredScope[Any] | None = None, **more: Any
-) -> WorkspacePlan:
-    return plan_workspace(seen(clients, projects, **more), client_rows or held(), held(), ME)
+def planned(clients: list[Any], projects: list[Any], client_rows: Held | None = None, **more: Any) -> Planned:
+    return plan_of(seen(clients, projects, **more), client_rows or held(), held(), ME)
+
+
+def plan(clients: list[Any], projects: list[Any], client_rows: Held | None = None, **more: Any) -> WorkspacePlan:
+    return planned(clients, projects, client_rows, **more).plan
 
 
 def viewer(
@@ -45,7 +48,8 @@ def viewer(
 def test_an_unseen_parent_becomes_a_stub() -> None:
     """Once, however many projects name it; a parent that is seen or stored is none."""
     projects = [a_project(n, client_id=c) for n, c in ((1, 7), (2, 7), (3, 8), (4, 9), (5, None))]
-    assert plan([a_client(8)], projects, held(a_client(9))).stub_clients == [7]
+    made = planned([a_client(8)], projects, held(a_client(9)))
+    assert (made.stubs, made.plan.clients.tally.stubs, made.plan.projects.tally.stubs) == ([7], 1, 0)
 
 
 def test_nothing_to_do_writes_no_rows() -> None:
@@ -69,7 +73,7 @@ def test_nothing_to_do_writes_no_rows() -> None:
 def test_the_best_token_that_sees_a_row_owns_it(other: Viewer, is_admin: bool, is_ours: bool) -> None:
     """Admins before others, then the order of the configuration; who does not see it does not count."""
     made = plan([a_client(1, name="as I see it")], [], held(a_client(1), viewers=[other]), is_admin=is_admin)
-    assert (len(made.clients.diff.changes), made.clients.yielded) == ((1, 0) if is_ours else (0, 1))
+    assert (made.clients.tally.updated, made.clients.yielded) == ((1, 0) if is_ours else (0, 1))
     assert made.clients.scope.ids == [1]
 
 
@@ -114,9 +118,9 @@ def test_a_row_that_turns_up_in_another_workspace_is_not_gone() -> None:
     scope = Scope(False, "workspace", [1], [Cohort([2], instant(0), instant(9), 9)])
     rows = held(a_client(1), a_client(2), scope=scope)
     moved = msgspec.structs.replace(ME, seen={"client": frozenset({1, 2})})
-    made = plan_workspace(seen([a_client(1)], []), rows, held(), moved)
+    made = plan_of(seen([a_client(1)], []), rows, held(), moved).plan
     assert made.clients.deletes.tombstones == []
-    assert plan_workspace(seen([a_client(1)], []), rows, held(), ME).clients.deletes.tombstones == [2]
+    assert plan_of(seen([a_client(1)], []), rows, held(), ME).plan.clients.deletes.tombstones == [2]
 
 
 def test_a_change_of_rights_lets_the_others_look_again() -> None:
@@ -131,14 +135,14 @@ def test_an_incomplete_snapshot_buries_nothing() -> None:
     scope = Scope(False, "workspace", [1], [Cohort([2], instant(0), instant(9), 9)])
     whole = seen([a_client(1)], [])
     for snapshot, expected in ((whole, [2]), (doubt_all(whole, "rejects"), [])):
-        made = plan_workspace(snapshot, held(a_client(1), a_client(2), scope=scope), held(), ME)
+        made = plan_of(snapshot, held(a_client(1), a_client(2), scope=scope), held(), ME).plan
         assert made.clients.deletes.tombstones == expected
 
 
 def test_absences_of_rows_that_are_gone_already_are_forgotten() -> None:
     """Another token's pull buried them."""
     scope = Scope(False, "workspace", [1], [Cohort([3], instant(0), instant(1), 1)])
-    rows = StoredScope({1: stored(a_client(1)), 3: stored(a_client(3), instant(5))}, scope, [])
+    rows = Held({1: stored(a_client(1)), 3: stored(a_client(3), instant(5))}, scope)
     made = plan([a_client(1)], [], rows)
     assert (made.clients.scope.absent, made.clients.is_settled) == ([], True)
 
@@ -159,7 +163,7 @@ def test_an_older_state_is_accepted_when_three_snapshots_agree() -> None:
     restored: list[list[int]] = []
     for _ in range(3):
         made = plan([older], [], held(a_client(1, at=5), scope=scope))
-        restored.append(made.clients.diff.restored)
+        restored.append(made.clients.tally.restored)
         scope = made.clients.scope
     assert (restored, scope.regressions) == ([[], [], [1]], {})
 
@@ -178,7 +182,7 @@ def test_an_older_state_that_changes_starts_over() -> None:
     for n in range(4):
         made = plan([a_client(1, at=0, name=f"older {n}")], [], held(row, scope=scope))
         scope = made.clients.scope
-        assert made.clients.diff.changes == []
+        assert made.clients.tally.updated == 0
         assert [r.count for r in scope.regressions.values()] == [1]
     assert isinstance(scope.regressions["1"], Regression)
 
@@ -187,7 +191,7 @@ def test_a_record_from_the_future_is_told() -> None:
     """It is stored all the same."""
     ahead = a_client(1, at=1_000_000 + 2 * 86_400)
     made = plan([ahead, a_client(2)], [])
-    assert (made.clients.from_future, len(made.clients.diff.inserts)) == ([1], 2)
+    assert (made.clients.tally.from_future, made.clients.tally.inserted) == ([1], 2)
 
 
 def test_doubt_takes_the_proof_and_leaves_the_records() -> None:
@@ -217,6 +221,21 @@ def test_changes_bury_only_what_the_source_calls_deleted() -> None:
     changes: Snapshot[Any] = Snapshot("workspace", {}, gone=frozenset({3}), is_delta=True, cursor=NOW)
     snapshot = msgspec.structs.replace(seen([], []), projects=changes)
     rows = held(a_project(1), a_project(2), a_project(3), scope=scope)
-    made = plan_workspace(snapshot, held(), rows, msgspec.structs.replace(ME, began_at=LATER)).projects
+    made = plan_of(snapshot, held(), rows, msgspec.structs.replace(ME, began_at=LATER)).plan.projects
     assert (made.deletes.tombstones, made.scope.ids) == ([3], [1])
     assert made.scope.absent == scope.absent
+
+
+def test_a_large_snapshot_goes_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same comes of it, but for the order: parents of one slice are no stubs for the next."""
+    rows = [a_client(n) for n in range(1, 8)]
+    seen_clients = [*rows[:3], a_client(4, name="renamed", at=5), *rows[4:], a_client(8), a_client(9)]
+    parents = (8, 77, 77, 9, 78, None, 1)
+    snapshot = seen(seen_clients, [a_project(n, client_id=c) for n, c in enumerate(parents, 1)])
+    whole = plan_of(snapshot, held(*rows), held(a_project(3)), ME)
+    monkeypatch.setattr("syncd.sync.planning.SLICE", 2)
+    sliced = plan_of(snapshot, held(*rows), held(a_project(3)), ME)
+    assert sliced.plan == whole.plan
+    assert (sliced.stubs, whole.stubs) == ([77, 78], [77, 78])
+    assert [len(diffs) for diffs in sliced.diffs.values()] == [5, 4]
+    assert max(len(d.inserts) + len(d.changes) + d.unchanged for diffs in sliced.diffs.values() for d in diffs) == 2

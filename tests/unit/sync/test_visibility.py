@@ -118,9 +118,9 @@ def test_what_only_admins_see_waits_for_an_admin() -> None:
         Scope(False, "workspace", [1], [Cohort([2], T1, T1, 1), Cohort([3], T1, T1, 0, is_hidden=True)]),
     )
     admin = msgspec.structs.replace(admin, is_admin=True)
-    lost = next_scope(admin, snapshot(1), T1, is_admin=False, private=lambda: frozenset({3, 9}))
+    lost = next_scope(admin, snapshot(1), T1, is_admin=False, private=frozenset({3, 9}))
     assert lost == member
-    again = next_scope(lost, snapshot(1), T2, is_admin=False, private=lambda: frozenset({3}))
+    again = next_scope(lost, snapshot(1), T2, is_admin=False, private=frozenset({3}))
     assert again.absent == [Cohort([2], T1, T2, 2), Cohort([3], T1, T1, 0, is_hidden=True)]
     back = next_scope(again, snapshot(1), T3, is_admin=True)
     assert back.absent == [Cohort([2], T1, T3, 3), Cohort([3], T3, T3, 0)]
