@@ -15,11 +15,12 @@ SEEDS  ?= 2000
 COMMITS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas feed mutants chaos-kills contract compare bench bench-quick docs lint deployment package image lock clean
+.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas feed mutants chaos-kills contract compare test-bi bench bench-quick docs lint deployment package image lock clean
 
-# Every set of requirements/contract and requirements/compare has an environment of its own.
+# Every set of requirements/bi, requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
 SETS     := run dev $(patsubst requirements/%.in,%,$(wildcard requirements/*/*.in))
+BI       := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/bi/*.in))
 COMPARE  := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/compare/*.in))
 PEERS    := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/bench/*.in)) $(VENV)/compare/target-postgres/.done
 
@@ -72,6 +73,10 @@ contract: $(VENV)/.dev $(CONTRACT) ## the emulator against its OpenAPI documents
 compare: $(VENV)/.dev $(COMPARE) ## what other tools make of the same Toggl account, into docs/comparison.md
 	$(PYTHON) -m tests.compare $(ARGS)
 
+test-bi: $(VENV)/.dev $(BI) ## real BI clients read a mirror: psql, SQLAlchemy, pandas, ODBC, JDBC, DuckDB, dbt (ARGS=odbc)
+	tests/bi/ensure-drivers
+	$(PYTHON) -m tests.bi $(ARGS)
+
 bench: $(VENV)/.dev $(PEERS) ## syncd beside the floor and its peers, into bench/RESULTS.md (ARGS="--only base,first --rows 100000")
 	$(PYTHON) -m bench $(ARGS)
 
@@ -88,6 +93,7 @@ lint: $(VENV)/.dev ## format, style, types, import walls
 docs: $(VENV)/.dev ## write the generated pages anew: log events, data dictionary; refused where reports would break
 	$(PYTHON) -m syncd.telemetry.reference docs
 	$(PYTHON) -m syncd.postgres.reference docs
+	$(PYTHON) -m tests.bi.sources
 
 deployment: $(VENV)/.dev $(VENV)/.compose ## the image, compose and systemd files, read by the tools that are for them
 	deploy/check.sh
@@ -103,7 +109,7 @@ lock: ## resolve requirements/*.txt anew, with hashes and without host names
 	$(PY) -m venv --without-pip $(VENV)/lock
 	$(PY) -m pip --python $(VENV)/lock/bin/python install --quiet --disable-pip-version-check uv
 	for set in $(SETS); do $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --no-annotate --no-emit-package syncd --python-version 3.11 \
+	  --no-emit-find-links --no-header --no-annotate --no-strip-extras --no-emit-package syncd --python-version 3.11 \
 	  $(ARGS) requirements/$$set.in --output-file requirements/$$set.txt; done
 
 # Some of these libraries exist as source only; what builds them is not locked.

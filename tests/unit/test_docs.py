@@ -10,7 +10,9 @@ from syncd.telemetry.fields import FIELDS
 
 ROOT = Path(__file__).parents[2]
 TESTS = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "tests").rglob("test_*.py")))
-DOCUMENTS = ["README.md", "docs/emulator.md", "docs/guarantees.md", "docs/writing.md"]
+DOCUMENTS = ["README.md", "docs/emulator.md", "docs/guarantees.md", "docs/writing.md"] + [
+    str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs" / "bi").glob("*.md"))
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

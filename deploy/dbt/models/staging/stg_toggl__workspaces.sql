@@ -1,0 +1,5 @@
+select
+    id as workspace_id,
+    name as workspace_name
+from {{ source('toggl', 'workspaces') }}
+where deleted_at is null
