@@ -33,12 +33,15 @@ WHERE nspname = 'syncd' AND nspowner <> current_user::regrole AND pg_has_role(cu
 SELECT set_config('role', $1, true);
 
 -- name: wait_for_relations
--- A migration that waits for a relation makes every reader behind it wait: it does so for a second, then it gives up and
--- tries again. Whoever reads what an earlier statement has locked waits no longer, for the second is one for all.
-SELECT set_config('syncd.waits_until', (extract(epoch FROM clock_timestamp()) + 1)::text, true);
+-- A migration that waits for a relation makes every reader behind it wait: it does so for half a second, then it gives up
+-- and tries again. Whoever reads what an earlier statement has locked waits no longer, for that time is one for all. It
+-- ends well before the server looks for deadlocks: a report that has one relation and asks for another, while a migration
+-- has the other and asks for the one, would be what it cancels.
+SELECT set_config('syncd.waits_until', (extract(epoch FROM clock_timestamp()) + least(0.5, setting::numeric / 2000))::text, true)
+FROM pg_settings WHERE name = 'deadlock_timeout';
 
 -- name: wait_no_longer
--- What is left of that second.
+-- What is left of that time.
 SELECT set_config('lock_timeout', greatest(1, ceil(1000 * (
     current_setting('syncd.waits_until')::numeric - extract(epoch FROM clock_timestamp())))) || 'ms', true);
 

@@ -17,9 +17,9 @@ from syncd.postgres.sql import Migration, migrations, queries, roles, statements
 OLDEST_SERVER = 150000
 LOCK_POLL_S = 0.1
 LOCK_TRIES = 600
-TABLE_TRIES = 30
+TABLE_TRIES = 40
 TABLE_PAUSE_S = 1.0
-"""As long as a try may make readers wait: whoever waited gets its turn before the next one."""
+"""Twice as long as a try may make readers wait: whoever waited gets its turn before the next one."""
 
 Step = Literal["start", "lock_timeout", "applied"]
 OnStep = Callable[[Step, Migration, Sequence[str]], None]
@@ -125,7 +125,7 @@ async def _patiently(
         try:
             async with connection.transaction():
                 return await attempt(number)
-        except asyncpg.LockNotAvailableError:
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             blockers = await _blockers(connection)
             if number == 0:
                 on_wait(blockers)

@@ -294,9 +294,9 @@ MUTANTS = [
     Mutant("a reader that comes too late can tell", "sql/queries/tokens.sql",
            "FROM last WHERE last.position > f.complete_after)", "FROM last WHERE false)", FEED),
     # -- what BI relies on
-    Mutant("a migration makes readers wait for a second in all", "sql/queries/migrations.sql",
-           "extract(epoch FROM clock_timestamp()) + 1)::text", "extract(epoch FROM clock_timestamp()) + 1000)::text",
-           "tests/integration/postgres/test_migrate.py::test_the_statements_of_a_file_wait_for_one_second_in_all"),
+    Mutant("a migration makes readers wait for half a second in all", "sql/queries/migrations.sql",
+           "least(0.5, setting::numeric / 2000)", "1000",
+           "tests/integration/postgres/test_migrate.py::test_the_statements_of_a_file_wait_for_half_a_second_in_all"),
     Mutant("a column keeps its type", "syncd/postgres/contract.py",
            "    if now.type != before.type:\n", "    if False:\n", "tests/unit/postgres/test_contract.py"),
     Mutant("a workspace is as fresh as its stalest token", "sql/migrations/0008_contract.sql",
