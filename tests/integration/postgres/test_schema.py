@@ -5,10 +5,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-RELATIONS = {
-    "workspaces", "clients", "projects", "clients_current", "projects_current", "clients_history", "projects_history",
-    "projects_enriched", "sync_status", "workspace_freshness", "changes", "changes_horizon",
-}  # fmt: skip
 METADATA = {"deleted_at", "_first_seen_at", "_valid_from", "_synced_at", "_pull_id", "_is_stub"}
 
 
@@ -17,13 +13,6 @@ async def connection(migrated_url: str) -> Any:
     connection = await asyncpg.connect(migrated_url)
     yield connection
     await connection.close()
-
-
-async def test_relations(connection: Any) -> None:
-    """These and no others."""
-    rows = await connection.fetch("SELECT relname FROM pg_class WHERE relnamespace = 'toggl'::regnamespace "
-                                  "AND relkind IN ('r', 'v', 'm', 'p')")  # fmt: skip
-    assert {row["relname"] for row in rows} == RELATIONS
 
 
 async def test_everything_has_a_comment(connection: Any) -> None:
