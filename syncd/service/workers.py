@@ -2,7 +2,9 @@
 
 A pull that works is quick; one that is slow waits for somebody else. So there are two lanes with `limit` places each,
 and those who hang can only fill one of them: a pull begins in the prompt lane, unless its token failed last time, and
-counts as slow once it has taken SLOW_S. Slow ones beyond the places of their lane keep their prompt place.
+counts as slow once it has taken SLOW_S. Then it gives its prompt place back even where the slow lane is full, for when
+many tokens begin to hang at once, the others would wait for them; but there is an end to it, for memory's sake: slow
+ones beyond SLOW_MOST times `limit` keep their prompt places.
 
 A pull has a deadline of its own. The watchdog is for those that outlive it: logged, cancelled, and their place is free,
 whether they react or not. What they might still write, the fence on the token's row refuses.
@@ -17,6 +19,7 @@ from syncd.telemetry import events
 from syncd.telemetry.logs import Log
 
 SLOW_S = 10.0
+SLOW_MOST = 3
 GRACE_S = 30.0
 """What a pull may take beyond its deadline, to write down that it failed."""
 
@@ -45,7 +48,7 @@ def room_of(works: Iterable[tuple[float, bool]], limit: int, now: float) -> Room
     """Free places, given since when each pull is at work and whether it is suspect."""
     lanes = [is_suspect or now - since >= SLOW_S for since, is_suspect in works]
     slow = sum(lanes)
-    prompt = len(lanes) - slow + max(0, slow - limit)
+    prompt = len(lanes) - slow + max(0, slow - SLOW_MOST * limit)
     return Room(max(0, limit - prompt), max(0, limit - slow))
 
 

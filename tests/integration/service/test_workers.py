@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from syncd.service.workers import GRACE_S, SLOW_S, Room, Workers, room_of
+from syncd.service.workers import GRACE_S, SLOW_MOST, SLOW_S, Room, Workers, room_of
 from syncd.telemetry import events
 from syncd.telemetry.event import Event
 from syncd.telemetry.logs import Log
@@ -42,13 +42,14 @@ def workers_of(clock: StillClock, lines: Lines, limit: int = 2) -> Workers:
         ([(0, False)], Room(1, 2)),
         ([(0, True), (0, True)], Room(2, 0)),
         ([(-SLOW_S, False), (-SLOW_S, False)], Room(2, 0)),
-        ([(-SLOW_S, False)] * 3, Room(1, 0)),
-        ([(-SLOW_S, False)] * 4, Room(0, 0)),
+        ([(-SLOW_S, False)] * SLOW_MOST * 2, Room(2, 0)),
+        ([(-SLOW_S, False)] * (SLOW_MOST * 2 + 1), Room(1, 0)),
+        ([(-SLOW_S, False)] * (SLOW_MOST * 2 + 2), Room(0, 0)),
         ([(0, False), (0, False), (0, True), (0, True)], Room(0, 0)),
     ],
 )
 def test_lanes(works: list[tuple[float, bool]], room: Room) -> None:
-    """Two places each: those that hang can fill only the slow lane, unless there are more than it takes."""
+    """Two places each: those that hang take no prompt place, unless there are very many."""
     assert room_of(works, 2, 0.0) == room
 
 
