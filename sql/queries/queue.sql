@@ -1,5 +1,9 @@
 -- What is asked of pgqueuer's table beyond its own statements (release 1.6: columns and states are its own).
 
+-- name: is_queue_volatile
+-- Whether the jobs are lost when the server crashes.
+SELECT relpersistence = 'u' FROM pg_class WHERE oid = 'syncd_queue.pgqueuer'::regclass;
+
 -- name: queue_tokens
 -- At most $1 tokens whose turn has come and that have no job yet, most overdue first.
 SELECT name, failures > 0 AS is_suspect FROM syncd.tokens

@@ -1,7 +1,9 @@
 """Tokens whose turn has come, as jobs of pgqueuer in a schema of their own: the only place that knows pgqueuer.
 
-One connection per replica, apart from the pool: signs of life must not queue behind pulls. pgqueuer writes three rows
-into its own log per job, which nobody reads; the tables are UNLOGGED, for the queue is refilled from syncd.tokens.
+One connection per replica, apart from the pool: signs of life must not queue behind pulls. The queue can be refilled
+from syncd.tokens at any time, and yet it is to outlive a crash of the server: else others take the tokens of those who
+are at work, and for a moment two of them ask with one. pgqueuer writes three rows into its own log per job, which
+nobody reads; that is UNLOGGED.
 Transaction pooling will do (no LISTEN, no session locks but when the tables are made).
 """
 
@@ -29,7 +31,7 @@ from syncd.postgres.sql import queries
 OFFERS = 1000
 """Jobs made at a time."""
 
-_SETTINGS = DBSettings(db_schema="syncd_queue", durability=Durability.volatile)
+_SETTINGS = DBSettings(db_schema="syncd_queue", durability=Durability.balanced)
 _LANES = {False: QueueEntrypoint("pull"), True: QueueEntrypoint("pull_again")}
 """Entry points: tokens that did well last time, and others."""
 
@@ -41,7 +43,7 @@ def _queue(connection: Any) -> Queries:
 
 
 async def install(connection: Any, *, may_create: bool) -> None:
-    """Make pgqueuer's tables, or bring them up to date.
+    """Make pgqueuer's tables, or bring them up to date; they were UNLOGGED once.
 
     Raises:
         DatabaseUnusable: they are not there, and `may_create` is False.
@@ -54,6 +56,9 @@ async def install(connection: Any, *, may_create: bool) -> None:
             if not await queue.schema_is_installed():
                 await queue.install()
                 await connection.execute(queries()["grant_queue"])
+    if may_create and await connection.fetchval(queries()["is_queue_volatile"]):
+        async with exclusively(connection):
+            await queue.alter_durability()
     if may_create and (await queue.plan_upgrade()).statements:
         await queue.upgrade()
 
