@@ -15,7 +15,7 @@ SEEDS  ?= 2000
 COMMITS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas feed mutants chaos-kills contract compare test-bi bench bench-quick docs lint deployment package image lock clean
+.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas feed mutants chaos-kills contract compare test-bi bench queries bench-quick docs lint deployment package image lock clean
 
 # Every set of requirements/bi, requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -79,6 +79,9 @@ test-bi: $(VENV)/.dev $(BI) ## real BI clients read a mirror: psql, SQLAlchemy, 
 
 bench: $(VENV)/.dev $(PEERS) ## syncd beside the floor and its peers, into bench/RESULTS.md (ARGS="--only base,first --rows 100000")
 	$(PYTHON) -m bench $(ARGS)
+
+queries: $(VENV)/.dev ## how long each query of docs/queries.md takes, with 100,000 projects (ARGS="--projects 10000")
+	@$(PYTHON) -m bench.queries $(ARGS)
 
 bench-quick: $(VENV)/.dev ## the key ratios of it at a tenth of the size, in a minute
 	@$(PYTHON) -m bench --quick $(ARGS)
