@@ -34,6 +34,8 @@ INSERT INTO syncd.project_versions (id, workspace_id, name, at, valid_from, vali
 SELECT n, n % 100 + 1, 'p' || n, now(), now() - n * interval '2 minutes', now() - n * interval '1 minute',
        'insert', 'update', 1
 FROM generate_series(1, {ROWS}) n;
+INSERT INTO syncd.changes (part, position, ordinal, pull_id, workspace_id, relation, change_kind, at, ids)
+SELECT n, n, 1, n, n % 100 + 1, 'clients', 'update', now(), ARRAY [n] FROM generate_series(1, {ROWS}) n;
 ANALYZE;
 """
 
@@ -52,6 +54,9 @@ SELECTIVE = {
     "SELECT * FROM toggl.clients_history WHERE id = 77": {"client_versions_pkey", "clients_pkey"},
     "SELECT * FROM toggl.projects_history WHERE id = 77 ORDER BY valid_from DESC LIMIT 1":
         {"project_versions_pkey", "projects_pkey"},
+    "SELECT * FROM toggl.changes WHERE position > 99990 ORDER BY position, ordinal": {"changes_position_idx"},
+    "SELECT * FROM toggl.changes WHERE position >= 7 AND (position, ordinal) > (7, 1) "
+    "ORDER BY position, ordinal LIMIT 9": {"changes_position_idx"},
     f"SELECT * FROM toggl.projects_history WHERE id = 77 AND {LATELY}": {"project_versions_pkey", "projects_pkey"},
 }  # fmt: skip
 """No table of ours is read from end to end."""
