@@ -93,9 +93,10 @@ lint: $(VENV)/.dev ## format, style, types, import walls
 	$(BIN)/lint-imports
 	@! grep -rn '://' requirements/ || { echo 'requirements/ names a host: run make lock'; exit 1; }
 
-docs: $(VENV)/.dev ## write the generated pages anew: log events, data dictionary; refused where reports would break
+docs: $(VENV)/.dev ## write the generated pages anew: log events, data dictionary, commands, settings, metrics; refused where reports would break
 	$(PYTHON) -m syncd.telemetry.reference docs
 	$(PYTHON) -m syncd.postgres.reference docs
+	$(PYTHON) -m syncd.cli.reference docs
 	$(PYTHON) -m tests.bi.sources
 
 deployment: $(VENV)/.dev $(VENV)/.compose ## the image, compose and systemd files, read by the tools that are for them

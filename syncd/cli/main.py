@@ -26,6 +26,14 @@ COMMANDS = {
     "demo": "see it work: PostgreSQL, a Toggl server and the daemon in one, no account needed",
 }
 
+EXIT_CODES = {
+    0: "all well",
+    1: "some token failed, or a check found a problem",
+    2: "usage or configuration",
+    3: "the database cannot be reached or used",
+    130: "ended by Ctrl-C",
+}
+
 
 class _Commands(click.Group):
     """Loads a command when it is called, so that `--help` does not load everything."""
@@ -59,7 +67,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 def main() -> None:
-    """The entry point. Exit codes: 0 all well, 1 a token failed, 2 usage or configuration, 3 database."""
+    """The entry point; what it may exit with is in EXIT_CODES."""
     try:
         code = cli.main(prog_name="syncd", standalone_mode=False)
     except click.exceptions.Abort:

@@ -7,12 +7,13 @@ import asyncio
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from syncd.markdown import table
 from syncd.postgres.contract import Column, Relation, breaches, read_contract
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.migrate import migrate
@@ -113,7 +114,7 @@ def page(relations: Sequence[Relation]) -> str:
     ordered = [*_of_kind(relations, "view"), *_of_kind(relations, "table")]
     overview = ((f"[`{r.name}`](#{r.name})", r.kind, (r.comment or "").split(". ")[0].rstrip(".")) for r in ordered)
     parts = [
-        _INTRODUCTION + _table(("Relation", "Kind", "What it holds"), overview),
+        _INTRODUCTION + table(("Relation", "Kind", "What it holds"), overview),
         "Solid lines are foreign keys, dotted ones show which column of a view finds what it is about.\n",
         _diagram(relations),
         _GUIDE,
@@ -138,7 +139,7 @@ def _of_kind(relations: Sequence[Relation], kind: str) -> list[Relation]:
 def _section(relation: Relation) -> str:
     rows = (_row(relation, column) for column in relation.columns)
     head = f"## {relation.name}\n\n{relation.kind.title()}. {relation.comment}\n\n"
-    return head + _table(("Column", "Type", "Meaning", "NULL means", "API"), rows)
+    return head + table(("Column", "Type", "Meaning", "NULL means", "API"), rows)
 
 
 def _row(relation: Relation, column: Column) -> Sequence[str]:
@@ -179,11 +180,6 @@ def _entry(relation: Relation, column: Column) -> str:
 
 def _short(type_name: str) -> str:
     return _SHORT.get(type_name, type_name)
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
 
 
 async def _catalogue(data_dir: Path) -> list[Relation]:

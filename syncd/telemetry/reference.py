@@ -5,9 +5,10 @@ Generated, so that what is published cannot differ from what `emit` lets through
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from syncd.markdown import table
 from syncd.telemetry.event import Event
 from syncd.telemetry.events import CATALOGUE
 from syncd.telemetry.fields import COMMON, CORRELATION, FIELDS, Field
@@ -44,7 +45,7 @@ def page() -> str:
     parts = [
         _INTRODUCTION,
         "## Events\n",
-        _table(
+        table(
             ("Event", "Level", "When", "On call"),
             (
                 (f"[`{event.name}`](#{_anchor(event)})", event.level, event.meaning, event.on_call)
@@ -92,7 +93,7 @@ def _section(event: Event) -> str:
 
 
 def _fields(names: Iterable[str]) -> str:
-    return _table(("Field", "Type", "Meaning"), ((f"`{name}`", _type(FIELDS[name]), _meaning(name)) for name in names))
+    return table(("Field", "Type", "Meaning"), ((f"`{name}`", _type(FIELDS[name]), _meaning(name)) for name in names))
 
 
 def _type(field: Field) -> str:
@@ -102,11 +103,6 @@ def _type(field: Field) -> str:
 def _meaning(name: str) -> str:
     field = FIELDS[name]
     return field.meaning + (f"; one of {', '.join(f'`{value}`' for value in field.values)}" if field.values else "")
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
 
 
 def _sentence(text: str) -> str:
