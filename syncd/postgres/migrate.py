@@ -98,7 +98,8 @@ async def _apply_first(
     async def attempt(number: int) -> bool:
         await _lock(connection)
         await _act_as_owner(connection)
-        await connection.execute(queries()["create_migrations"])
+        if not await connection.fetchval(queries()["migrations_exist"]):  # else nothing more is needed than to own it
+            await connection.execute(queries()["create_migrations"])
         if file not in await pending(connection, known):
             return False
         if number == 0:
