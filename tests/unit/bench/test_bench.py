@@ -81,7 +81,7 @@ def test_a_slope_leaves_out_what_every_run_costs() -> None:
     """Ten runs' worth of start-up does not hide what a further token costs."""
     results: Results = {}
     for tokens in (10, 1_000):
-        workload = Workload(f"{tokens:,} tokens", Shape("v8", tokens, 5, 4), {"syncd": ("first",)})
+        workload = Workload(f"{tokens} tokens", Shape("v8", tokens, 5, 4), {"syncd": ("first",)})
         cost = Cost(wall_s=7.0 + 0.01 * tokens, cpu_s=0, peak_mb=0)
         results[workload.name, "first", "syncd"] = Result(workload, "first", "syncd", [cost])
     assert pytest.approx(0.01) == Figures(results, min).slope("first", "tokens", 10, 1_000)
