@@ -31,7 +31,7 @@ def main() -> int:
             try:
                 results |= play(workload, args.rounds, server, directory)
             except Failed as error:
-                print(f"{workload.name}: {error}", file=sys.stderr)
+                print(error, file=sys.stderr)
                 return 1
     lines = report.judged(results, goals.KEY_GOALS if args.quick else goals.KEY_GOALS + goals.MORE_GOALS)
     print(report.table(report.GOAL_HEAD, lines))

@@ -200,7 +200,7 @@ def run(pipe: Sequence[Command], directory: Path) -> Cost:
         ends = [_wait(process) for process in processes]
     wall_s = time.perf_counter() - began_s
     if any(code for code, _ in ends):
-        raise Failed(f"{pipe[0].argv}: exit codes {[code for code, _ in ends]}\n{log.read_text()[-3000:]}")
+        raise Failed(f"exit codes {[code for code, _ in ends]}\n{log.read_text()[-3000:]}")
     usages = [usage for _, usage in ends]
     return Cost(
         wall_s=wall_s,

@@ -78,7 +78,10 @@ class Match:
                 self._become((*self._state, Change(every, int(time.time()), is_deletion)))
             for name in names if number % 2 else reversed(names):
                 if step in workload.plays[name]:
-                    self._take(name, step, places[name])
+                    try:
+                        self._take(name, step, places[name])
+                    except Failed as error:
+                        raise Failed(f"{workload.name}: {step}: {name}: {error}") from None
         for name in names:
             self._postgres.drop(_database(name))
 
@@ -109,16 +112,16 @@ class Match:
             readers=seen[0] if seen else None,
         )
         if step not in UNSEEN:
-            self._check(name, step, contestant)
+            self._check(name, contestant)
         self.results.setdefault((workload.name, step, name), Result(workload, step, name)).costs.append(cost)
         print(f"{workload.name}: {step}: {name}: {cost}", file=sys.stderr, flush=True)
 
-    def _check(self, name: str, step: str, contestant: Contestant) -> None:
+    def _check(self, name: str, contestant: Contestant) -> None:
         query = contestant.ages()
         if query is not None:
             found, expected = held(self._postgres.ask(_database(name), query)), ages(self._workload.shape, self._state)
             if found != expected:
-                raise Failed(f"{name}, {step}: holds {dict(found)} (changes: rows), not {dict(expected)}")
+                raise Failed(f"holds {dict(found)} (changes: rows), not {dict(expected)}")
 
 
 def play(workload: Workload, rounds: int, postgres: Postgres, directory: Path) -> Results:
