@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--api", choices=("v8", "v9"), default="v8")
     parser.add_argument("--by", choices=("workspace", "client"), default="workspace")
     parser.add_argument("--tokens", type=int, required=True)
-    parser.add_argument("--at-once", type=int, default=16, help="tokens that are asked for at the same time")
+    parser.add_argument("--at-once", type=int, default=32, help="tokens that are asked for at the same time")
     args = parser.parse_args()
     print(asyncio.run(copy_all(args) if args.work == "copy" else hash_all(args)))
 
