@@ -2,7 +2,8 @@
 
     python -m bench [--quick] [--only first,unchanged] [--rows 100000] [--rounds 3]
 
-`--only` takes names of cases and of steps: the listed ones are played, and the steps that lead to them.
+`--only` takes names of cases and of steps: the listed ones are played, and the steps that lead to them. Only a run of
+all of them writes RESULTS.md; any other prints what it would say.
 """
 
 import argparse
@@ -10,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from bench import goals, report, workloads
 from bench.stage import ROOT, Failed, postgres, scratch
@@ -33,28 +33,31 @@ def main() -> int:
             except Failed as error:
                 print(error, file=sys.stderr)
                 return 1
-    lines = report.judged(results, goals.KEY_GOALS if args.quick else goals.KEY_GOALS + goals.MORE_GOALS)
-    print(report.table(report.GOAL_HEAD, lines))
-    if not args.quick:
-        _write(results, lines, report.machine((before, os.getloadavg()[0]), version))
+    judged = report.judged(results, goals.KEY_GOALS if args.quick else goals.KEY_GOALS + goals.MORE_GOALS)
+    if args.quick:
+        print(report.table(report.GOAL_HEAD, judged))
+    else:
+        page = _page(results, judged, report.machine((before, os.getloadavg()[0]), version))
+        print(page)
+        if not args.only:
+            PAGE.write_text(page)
     return 0
 
 
-def _write(results: Results, lines: list[list[str]], machine: list[str]) -> None:
-    """Put it all into `RESULTS.md`."""
+def _page(results: Results, judged: list[list[str]], machine: list[str]) -> str:
+    """What `RESULTS.md` says."""
     parts = [
         "# Results",
         "Written by `make bench`; what the words mean, and how time is taken, is in [README.md](README.md).",
         "\n".join(machine),
         "## Goals",
-        report.table(report.GOAL_HEAD, lines),
+        report.table(report.GOAL_HEAD, judged),
         "## Everything that was run",
         report.table(report.COST_HEAD, report.costs(results)),
         "## 64 readers during a sync",
         "\n".join(f"- {line}" for line in report.readers(results)),
     ]
-    PAGE.write_text("\n\n".join(parts) + "\n")
-    print(f"written to {PAGE.relative_to(Path.cwd())}" if PAGE.is_relative_to(Path.cwd()) else f"written to {PAGE}")
+    return "\n\n".join(parts) + "\n"
 
 
 def _only(known: Sequence[Workload], names: Sequence[str]) -> list[Workload]:

@@ -13,6 +13,9 @@ from bench.stage import Command, Cost, Failed, Postgres, Source, reading, run, s
 CHANGES: dict[str, tuple[int, bool]] = {"1 %": (100, False), "100 %": (1, False), "deleted": (10, True)}
 """Steps before which something happens at the source: to every how many rows, and whether they are deleted."""
 
+AGAIN = "again"
+"""A step right after another one, without a checkpoint between."""
+
 REST = "rest"
 REST_S = 5
 """A step in which nothing is written, for readers to be compared with."""
@@ -100,7 +103,8 @@ class Match:
 
     def _take(self, name: str, step: str, place: Place) -> None:
         workload, contestant = self._workload, CONTESTANTS[name]
-        self._postgres.settle(_database(name))
+        if step != AGAIN:
+            self._postgres.settle(_database(name))
         requests, wal = self._source.requests(), self._postgres.wal_position()
         with reading(contestant.readers, place.database) as seen:
             pipe = [Command("sleep", str(REST_S))] if step == REST else contestant.pipe(place, step)

@@ -11,10 +11,10 @@ PEERS_ROWS = 100_000
 
 FIRST = ("first",)
 TWICE = ("first", "unchanged")
-CHANGES = (*TWICE, "full", "1 %", "100 %")
+CHANGES = (*TWICE, "again", "full", "1 %", "100 %")
 ALL = (*CHANGES, "deleted", "confirmed")
 SINGERS = [name for name in CONTESTANTS if name.startswith("singer")]
-FLOORS = {"floor copy": FIRST, "floor hash": TWICE}
+FLOORS = {"floor copy": FIRST, "floor hash": ("unchanged",)}
 
 
 def usual(rows: int) -> Shape:
@@ -40,8 +40,8 @@ def everything(rows: int) -> list[Workload]:
         Workload("dlt", peers, {"syncd": (*TWICE, "1 %"), "dlt merge": (*TWICE, "1 %")}),
         Workload("singer", peers, {"syncd": TWICE, **dict.fromkeys(SINGERS, TWICE)}),
         Workload("by client", Shape("v8", 20, 500, 4, by="client"), {"syncd": TWICE, **FLOORS}),
-        Workload("v9", Shape("v9", 40, 500, 4), {"syncd": (*TWICE, "again", *ALL[2:]), **FLOORS}),
-        Workload("shared", Shape("v8", 80, 500, 4, sharers=2), {"syncd": CHANGES, "floor hash": TWICE}),
+        Workload("v9", Shape("v9", 40, 500, 4), {"syncd": ALL, **FLOORS}),
+        Workload("shared", Shape("v8", 80, 500, 4, sharers=2), {"syncd": CHANGES, "floor hash": ("unchanged",)}),
         Workload("shared v9", Shape("v9", 80, 500, 4, sharers=2), {"syncd": TWICE}),
         Workload("slow API", small(200), {"syncd": TWICE, **FLOORS}, latency_s=0.2),
         Workload("readers", peers, {"syncd": ("first", "100 %"), "syncd, read": ("first", "rest", "100 %")}),
