@@ -276,7 +276,8 @@ def judge(outcome: Outcome, secrets: Sequence[str]) -> None:
         for event in log:
             assert fault_in(event) is None, fault_in(event)
         assert [event["event.sequence"] for event in log] == list(range(1, len(log) + 1))
-        assert not [event for event in log if event["event.action"] in SURPRISES]
+        surprises = [event for event in log if event["event.action"] in SURPRISES]
+        assert not surprises, surprises
 
 
 def events_in(text: str) -> list[dict[str, Any]]:

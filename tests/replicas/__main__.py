@@ -12,6 +12,9 @@ from syncd.postgres.embedded import EmbeddedPostgres
 from tests.postgres_fixture import UNSAFE_BUT_FAST, make_reachable_directory
 from tests.replicas.campaigns import chaos, fairness, replicas, takeover
 
+SETTINGS = UNSAFE_BUT_FAST | {"synchronous_commit": "on"}
+"""The server is killed, its machine is not: what was committed is not forgotten."""
+
 
 async def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.replicas", description=__doc__)
@@ -29,7 +32,7 @@ async def main() -> int:
     home = make_reachable_directory()
     runs = home
     try:
-        async with await EmbeddedPostgres.open(home / "data", settings=UNSAFE_BUT_FAST) as server:
+        async with await EmbeddedPostgres.open(home / "data", settings=SETTINGS) as server:
             if chosen.command == "takeover":
                 wrongs = await takeover(runs, server, chosen.kills)
             elif chosen.command == "fairness":

@@ -2,15 +2,18 @@
 
 import asyncio
 import random
+import resource
 import signal
 import statistics
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from syncd.emulator import mishaps
+from syncd.emulator.faults import Mishap
 from syncd.postgres.embedded import EmbeddedPostgres
+from tests.processes import Process
 from tests.replicas.fleet import Fleet, fleet_of, freeze
 
 HEARTBEAT_S = 10.0
@@ -114,46 +117,86 @@ async def _worst_staleness(fleet: Fleet, seconds: float) -> float:
     return statistics.mean(worst.values())
 
 
-_ANOTHER_HOUR = """
-    WITH forgotten AS (DELETE FROM syncd.quotas)
-    UPDATE syncd.tokens
-    SET quota_interval = NULL, quota_action = NULL, next_due_at = least(next_due_at, now() + pull_interval)"""
-"""A source that answered 402 has a quota, and its tokens are rightly pulled once in minutes; not for ever, here."""
-
-
 async def chaos(home: Path, server: EmbeddedPostgres, seconds: float, seed: int) -> list[str]:
     """Everything at once on two replicas, of which one is never killed: its memory and tasks are watched."""
     rng, tokens = random.Random(seed), 40
     async with fleet_of(home, server.url, tokens, dispatcher="pgqueuer", interval_s=5) as fleet:
         await fleet.start(2)
         await fleet.until_fresh(tokens, 120)
-        watched, marks, done = fleet.daemons[0], list[tuple[float, int]](), Counter[str]()
-        started = time.monotonic()
-        while (age := time.monotonic() - started) < seconds:
-            marks.append((age, _resident_kib(watched.pid)))
-            name, act = rng.choice(list(_ACTS.items()))
-            done[name] += 1
-            await act(fleet, server, rng)
-            await asyncio.sleep(rng.uniform(1, 4))
-            _edit(fleet, rng)
+        done, resident = await _havoc(fleet, server, rng, seconds)
+        fired = fleet.source.faults.fired
         fleet.source.faults.forget()
-        await fleet.rows(_ANOTHER_HOUR)
         calm_s = await fleet.until_fresh(tokens, 180)
         await fleet.until_fresh(tokens, 180)
         doubled, bursts, is_mirror = await fleet.doubled_versions(), fleet.source.bursts(1.0), await fleet.is_mirror()
-        tasks = [event["syncd.tasks"] for event in watched.events if event["event.action"] == "syncd.heartbeat"]
-        bad = [e for e in watched.events if e["event.action"] in ("syncd.invariant.violated", "syncd.pull.stuck")]
-    settled = [kib for age, kib in marks if age >= min(120, seconds / 3)]
-    third = max(1, len(settled) // 3)
-    early, late = statistics.median(settled[:third]), statistics.median(settled[-third:])
-    print(f"{seconds:g} s, seed {seed}: {dict(done)}\nfresh {calm_s:.1f} s after the last fault; mirror as the source: "
-          f"{is_mirror}; doubled versions: {doubled}; requests before their slot: {bursts} of {fleet.source.asked:,}\n"
-          f"memory of the one that was never killed: {early / 1024:.1f} MiB, later {late / 1024:.1f} MiB; "
-          f"tasks at its heartbeats: {tasks}")  # fmt: skip
-    wrongs = [f"{event['event.action']} was logged" for event in bad]
+        await _next_beat(fleet.daemons[0])
+        beats = list(map(_beats, fleet.daemons))
+        bad = {e["event.action"] for daemon in fleet.daemons for e in daemon.events} & _NEVER
+    print(
+        f"{seconds:g} s, seed {seed}: {dict(done)}; struck: {fired}\n"
+        f"fresh {calm_s:.1f} s after the last fault; mirror as the source: {is_mirror}; doubled versions: {doubled}; "
+        f"requests before their slot: {bursts} of {fleet.source.asked:,}; least gap: {fleet.source.least_gap_s:.3f} s"
+    )
+    for name, course in (("the one that was never killed", beats[0]), ("the last one of the others", beats[-1])):
+        told = (f"{beat.age_s:.0f} s: {beat.mib:.1f} MiB, {beat.tasks} tasks" for beat in course)
+        print(f"{name}, at its heartbeats: {'; '.join(told)}")
+    third = max(1, len(resident) // 3)
+    early, late = statistics.median(resident[:third]), statistics.median(resident[-third:])
+    print(f"memory of the one that was never killed, in the middle: {early:.1f} MiB, later {late:.1f} MiB")
+    wrongs = [f"{event} was logged" for event in sorted(bad)]
+    missed = [name for name in _ACTS if not fired.get(name, done[name])]
+    wrongs += [f"{name}: never struck" for name in missed] * (seconds >= 120)
     wrongs += ["doubled versions"] * (doubled > 0) + ["above the rate"] * (bursts > 0)
-    wrongs += ["the mirror differs"] * (not is_mirror) + ["memory grows"] * (late > 1.1 * early + 4096)
-    return wrongs + ["tasks pile up"] * (max(tasks[1:], default=0) > tokens + 40)
+    wrongs += ["the mirror differs"] * (not is_mirror) + ["memory grows"] * (late > 1.1 * early + 4)
+    return wrongs + ["tasks pile up"] * (max(beat.tasks for beat in beats[0][1:]) > tokens + 40)
+
+
+_NEVER = {"syncd.invariant.violated", "syncd.pull.stuck"}
+
+
+async def _havoc(
+    fleet: Fleet, server: EmbeddedPostgres, rng: random.Random, seconds: float
+) -> tuple[Counter[str], list[float]]:
+    """One act after the other, each kind as often as any; how often each, and the MiB of the first daemon meanwhile.
+
+    What it holds in the first two minutes (or the first third of a short run) is not told: it is still growing up.
+    """
+    done, deck, resident = Counter[str](), list[str](), list[float]()
+    started = time.monotonic()
+    while (age_s := time.monotonic() - started) < seconds:
+        if age_s >= min(120, seconds / 3):
+            resident.append(_resident_mib(fleet.daemons[0].pid))
+        deck = deck or rng.sample(list(_ACTS), len(_ACTS))
+        name = deck.pop()
+        done[name] += 1
+        await _ACTS[name](fleet, server, rng)
+        await asyncio.sleep(rng.uniform(1, 4))
+        _edit(fleet, rng)
+    return done, resident
+
+
+class Beat(NamedTuple):
+    """What a daemon told of itself at one moment of its life."""
+
+    age_s: float
+    mib: float
+    tasks: int
+
+
+def _beats(daemon: Process) -> list[Beat]:
+    return [
+        Beat(event["syncd.uptime_seconds"], event["syncd.rss_bytes"] / (1 << 20), event["syncd.tasks"])
+        for event in daemon.events
+        if event["event.action"] == "syncd.heartbeat"
+    ]
+
+
+async def _next_beat(daemon: Process) -> None:
+    """Wait for a heartbeat that is yet to come: that of a minute in peace."""
+    before = len(_beats(daemon))
+    async with asyncio.timeout(120):
+        while len(_beats(daemon)) == before:  # noqa: ASYNC110 - a line that was read already is not waited for
+            await asyncio.sleep(1)
 
 
 def _edit(fleet: Fleet, rng: random.Random) -> None:
@@ -161,8 +204,8 @@ def _edit(fleet: Fleet, rng: random.Random) -> None:
     world.update_client(rng.choice(list(world.clients)), name=f"Renamed {rng.random():.6f}")
 
 
-def _resident_kib(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4
+def _resident_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / (1 << 20)
 
 
 async def _kill(fleet: Fleet, _server: EmbeddedPostgres, _rng: random.Random) -> None:
@@ -183,21 +226,28 @@ async def _hang_up(fleet: Fleet, _server: EmbeddedPostgres, _rng: random.Random)
         daemon.send(signal.SIGHUP)
 
 
+def _strike(fleet: Fleet, name: str, mishap: Mishap, times: int) -> None:
+    """Next, and before what is left of those that came earlier."""
+    faults = fleet.source.faults
+    faults.add(mishap, name=name, times=times)
+    faults.script.insert(0, faults.script.pop())
+
+
 async def _storm(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
-    fleet.source.faults.add(mishaps.status(rng.choice([500, 502, 503])), times=rng.randint(5, 60))
+    _strike(fleet, "5xx storms", mishaps.status(rng.choice([500, 502, 503])), rng.randint(5, 60))
 
 
 async def _hangs(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
-    fleet.source.faults.add(mishaps.hang(), times=rng.randint(1, 5))
+    _strike(fleet, "hangs", mishaps.hang(), rng.randint(1, 5))
 
 
 async def _too_many(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
-    fleet.source.faults.add(mishaps.status(429, headers={"Retry-After": "2"}), times=rng.randint(1, 10))
+    _strike(fleet, "429", mishaps.status(429, headers={"Retry-After": "2"}), rng.randint(1, 10))
 
 
 async def _quota(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
     said = b'"You have hit your hourly limit for API calls. The quota will reset in 5 seconds."'
-    fleet.source.faults.add(mishaps.status(402, said, {"Retry-After": "5"}), times=rng.randint(1, 5))
+    _strike(fleet, "402", mishaps.status(402, said, {"Retry-After": "5"}), rng.randint(1, 5))
 
 
 async def _frozen(fleet: Fleet, _server: EmbeddedPostgres, rng: random.Random) -> None:
