@@ -98,6 +98,7 @@ docs: $(VENV)/.dev ## write the generated pages anew: log events, data dictionar
 	$(PYTHON) -m syncd.postgres.reference docs
 	$(PYTHON) -m syncd.cli.reference docs
 	$(PYTHON) -m tests.bi.sources
+	$(PYTHON) -m tests.docs.licences
 
 deployment: $(VENV)/.dev $(VENV)/.compose ## the image, compose and systemd files, read by the tools that are for them
 	deploy/check.sh
