@@ -16,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from syncd.clock import Clock
 from syncd.config import Settings
-from syncd.errors import DatabaseError, SyncdError
+from syncd.errors import DatabaseError, DatabaseUnavailable, SyncdError
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.registry import Registry
 from syncd.service import housekeeping
@@ -105,11 +105,11 @@ class Daemon:
             await stack.enter_async_context(self._watched_over())
             heartbeat = Heartbeat(self._reporter, self._clock)
             beating = asyncio.create_task(heartbeat.beat_every(HEARTBEAT_S))
-            stack.callback(beating.cancel)
             opening = asyncio.create_task(self._open(stack))
             stopping = asyncio.create_task(self._stop.wait())
+            for task in (beating, opening, stopping):
+                stack.callback(task.cancel)
             await asyncio.wait({opening, stopping, beating}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
             if opening.done():
                 runtime, url = opening.result()
                 heartbeat.open(runtime)
@@ -174,7 +174,9 @@ class Daemon:
         )
 
     async def _log_ready(self, runtime: Runtime) -> None:
-        schema, server = await runtime.registry.versions()
+        schema, server = None, None
+        with contextlib.suppress(DatabaseUnavailable):  # the next turn says so
+            schema, server = await runtime.registry.versions()
         self._log.emit(
             events.READY,
             {
@@ -196,8 +198,13 @@ class Daemon:
         settings = self._settings
         server = database_url(settings, exclusive=True, on_embedded=self._tend)
         url = await stack.enter_async_context(server)
-        runtime = open_runtime(settings, url, self._reporter, self._clock, patient=True)
-        return await stack.enter_async_context(runtime), url
+        while True:
+            runtime = open_runtime(settings, url, self._reporter, self._clock, patient=True)
+            try:
+                return await stack.enter_async_context(runtime), url
+            except DatabaseUnavailable as error:  # it came, and went before all was read
+                self._note_away(error)
+                await asyncio.sleep(TICK_S)
 
     def _tend(self, server: EmbeddedPostgres) -> None:
         self._embedded = server
@@ -242,14 +249,18 @@ class Daemon:
             await dispatcher.turn()
         except DatabaseError as error:
             self._reporter.metrics.service.database_failed()
-            if self._away_since is None:
-                self._away_since = self._clock.monotonic()
-                self._log.emit(events.DB_UNAVAILABLE, sqlstate_field(error), error=error)
+            self._note_away(error)
         else:
             if self._away_since is not None:
                 duration = round((self._clock.monotonic() - self._away_since) * 1e9)
                 self._log.emit(events.DB_RECOVERED, {"event.duration": duration})
             self._away_since = None
+
+    def _note_away(self, error: DatabaseError) -> None:
+        """Once, until a turn has found it back."""
+        if self._away_since is None:
+            self._away_since = self._clock.monotonic()
+            self._log.emit(events.DB_UNAVAILABLE, sqlstate_field(error), error=error)
 
     async def _keep_house(self, registry: Registry) -> None:
         await expire_history(registry, self._reload.settings.sync.history.retention, self._log)
