@@ -67,6 +67,7 @@ WHERE mine.token = ANY ($1) AND other.token <> ALL ($1);
 -- those of the last finished pull, and those of which a pull that was not finished has left a scope. `cursors`:
 -- workspace id -> from when on its projects may be asked for by what changed; the source knows no changes older than
 -- three months, and somebody's clock may be wrong.
+-- `rejected_s`: for how long the API has been refusing the token, 0 if it does not.
 -- `rested_s`: for how long no pull has sent a request, 0 if the last one did not end, NULL if there was none.
 UPDATE syncd.tokens t
 SET pull_id = nextval('syncd.pull_ids'), last_attempt_at = clock_timestamp(), running_until = now() + $2
@@ -75,6 +76,7 @@ WHERE t.name = before.name
 RETURNING CASE WHEN before.is_open THEN 0 ELSE extract(epoch FROM clock_timestamp() - t.quiet_since)::float8 END AS rested_s,
     t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures,
     t.status = 'rejected' AS is_rejected, t.rank, t.compare_no,
+    CASE WHEN t.status = 'rejected' THEN extract(epoch FROM now() - t.status_since)::float8 ELSE 0 END AS rejected_s,
     (SELECT coalesce(array_agg(DISTINCT seen.id), t.workspace_ids)
      FROM (SELECT unnest(t.workspace_ids) AS id UNION ALL
            SELECT s.workspace_id FROM syncd.scopes s WHERE s.token = t.name AND s.lost_at IS NULL) seen) AS workspace_ids,

@@ -16,10 +16,10 @@ from syncd.records import Cursor, Resource, Stored, Strategy
 class Begun(msgspec.Struct, frozen=True):
     """A pull that has the fence. `began_at` by the database's clock; `digest` of the last complete pull, or None.
 
-    `failures` in a row so far; `is_rejected`: the API refused the token last. `full_due`: compare everything, whatever
-    the digest says. `strategies`: workspace -> remembered project strategy; `cursors`: workspace -> what may be asked
-    for by its changes. `workspace_ids` that the token saw last,
-    None before its first pull. `compare_no`: a later one means that somebody asked for a comparison since.
+    `failures` in a row so far; `is_rejected`: the API refused the token last, and has for `rejected_s`. `full_due`:
+    compare everything, whatever the digest says. `strategies`: workspace -> remembered project strategy; `cursors`:
+    workspace -> what may be asked for by its changes. `workspace_ids` that the token saw last, None before its first
+    pull. `compare_no`: a later one means that somebody asked for a comparison since.
     """
 
     token: str
@@ -37,6 +37,7 @@ class Begun(msgspec.Struct, frozen=True):
     is_rejected: bool = False
     cursors: dict[int, Cursor] = {}
     rested_s: float | None = None
+    rejected_s: float = 0.0
 
 
 def begun_by_write(token: str, pull_id: int, began_at: datetime, rank: int) -> Begun:

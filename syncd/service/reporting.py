@@ -177,7 +177,7 @@ class Reporter:
 
 def explain(error: SyncdError) -> str:
     """What went wrong with a pull, and what a person can do about it."""
-    action = consequence(error, failures=0).action
+    action = consequence(error).action
     if isinstance(error, TogglUnavailable):
         action = "check [toggl] base_url, or try again later"
     elif isinstance(error, RateLimited):

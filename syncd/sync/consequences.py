@@ -16,7 +16,8 @@ from syncd.errors import (
 
 REJECTED_FIRST_S = 60.0
 REJECTED_MOST_S = 6 * 3600.0
-"""A rejected token is tried again after a minute, then twice as long each time, up to six hours."""
+"""A rejected token is tried again after a minute, then when it has been rejected for twice as long, and so on, but at
+least every six hours. Not by the number of failures: they may have been of another kind."""
 
 
 class Consequence(NamedTuple):
@@ -28,11 +29,11 @@ class Consequence(NamedTuple):
     hold_s: float | None = None
 
 
-def consequence(error: SyncdError, failures: int) -> Consequence:
-    """`failures`: pulls of this token that failed in a row before this one."""
+def consequence(error: SyncdError, rejected_s: float = 0.0) -> Consequence:
+    """`rejected_s`: for how long the token has been rejected already."""
     match error:
         case TokenRejected():
-            hold_s = min(REJECTED_MOST_S, REJECTED_FIRST_S * 2.0 ** min(failures, 20))
+            hold_s = min(REJECTED_MOST_S, max(REJECTED_FIRST_S, rejected_s))
             return Consequence("rejected", "token_rejected", "replace the token: the API refuses it", hold_s)
         case RateLimited():
             reason = "quota_exhausted" if isinstance(error, QuotaExhausted) else "rate_limited"

@@ -302,7 +302,7 @@ class Puller:
 
     async def _fail(self, begun: Begun | None, report: PullReport, error: SyncdError) -> None:
         """Put the failure into the report and, if the database can, on the token's row."""
-        outcome = consequence(error, 0 if begun is None else begun.failures)
+        outcome = consequence(error, 0.0 if begun is None else begun.rejected_s)
         report.result, report.error, report.reason = "failed", error, outcome.reason
         await self._settle(report, is_whole=None)
         if begun is None:

@@ -11,6 +11,7 @@ CLIENT = "tests/integration/toggl tests/unit/toggl"
 DECODE = "tests/unit/toggl"
 V9 = "tests/unit/toggl/test_v9_walk.py tests/integration/sync/test_v9.py tests/stateful/test_twins.py"
 SIM = "tests/sim/test_sim.py::test_no_invariant_breaks"
+DAYS = "tests/sim/test_days.py"
 LOGS = "tests/unit/telemetry tests/property/telemetry"
 FEED = "tests/integration/sync/test_feed.py"
 PAGES = "tests/integration/service/test_pages.py tests/unit/service"
@@ -132,7 +133,7 @@ MUTANTS = [
     Mutant("a hold that another process was told of is kept", "sql/queries/tokens.sql",
            "greatest(CASE WHEN not_before > now() THEN not_before END, now()", "greatest(NULL, now()", STORE),
     Mutant("a rejected token is asked less and less", "syncd/sync/consequences.py",
-           "REJECTED_FIRST_S * 2.0 ** min(failures, 20)", "REJECTED_FIRST_S",
+           "max(REJECTED_FIRST_S, rejected_s)", "REJECTED_FIRST_S",
            "tests/unit/sync/test_consequences.py"),
     Mutant("Retry-After is honoured", "syncd/toggl/client.py",
            "self._pacer.refused(now, failure.retry_after_s)", "self._pacer.refused(now, 0.0)", CLIENT),
@@ -158,7 +159,7 @@ MUTANTS = [
     Mutant("one request at a time asks a host that is down", "syncd/toggl/breaker.py",
            "if self._probe is not None and now < self._probe_until:", "if False:", CLIENT),
     Mutant("broken accounts hold nobody up", "syncd/toggl/breaker.py",
-           "        if token not in self._failing:\n            return 0.0\n", "", CLIENT),
+           "        if token not in self._failing:\n            return 0.0\n", "", DAYS),
     Mutant("broken accounts do not make the host look down", "syncd/toggl/breaker.py",
            "        self._fresh.clear()\n", "        self._failing.clear()\n", CLIENT),
     Mutant("a host that answers nobody is left alone", "syncd/toggl/client.py",
@@ -305,6 +306,26 @@ MUTANTS = [
            "GRANT SELECT ON ALL TABLES IN SCHEMA toggl TO syncd_reader;",
            "GRANT SELECT, DELETE ON ALL TABLES IN SCHEMA toggl TO syncd_reader;",
            "tests/integration/postgres/test_roles.py"),
+    # -- the daemon's days
+    Mutant("a pull that does not end gives its place back", "syncd/service/workers.py",
+           "for work in [work for work in self._works.values() if now > work.until]:",
+           "for work in list[Work]():", DAYS),
+    Mutant("those that hang have places of their own", "syncd/service/workers.py",
+           "lanes = [is_suspect or now - since >= SLOW_S for since, is_suspect in works]",
+           "lanes = [False for since, is_suspect in works]", DAYS),
+    Mutant("many that begin to hang do not take the others' places", "syncd/service/workers.py",
+           "max(0, slow - SLOW_MOST * limit)", "max(0, slow - limit)", DAYS),
+    Mutant("the heartbeat waits for no answer", "syncd/service/heartbeat.py",
+           "timeout=ANSWER_WITHIN_S)", "timeout=None)", DAYS),
+    Mutant("the heartbeat waits for no database", "syncd/service/heartbeat.py",
+           "            while not await self._opens_within(seconds):\n                await self.beat()\n",
+           "            await self._opened.wait()\n", DAYS),
+    Mutant("a clock that is put back stops no turn", "syncd/service/daemon.py",
+           "async with asyncio.timeout(2 * TICK_S):", "async with asyncio.timeout(None):", DAYS),
+    Mutant("a silent database is no missing tick", "syncd/service/vitals.py",
+           "if turned >= ticked and now - turned > TICK_WITHIN_S:", "if now - ticked > TICK_WITHIN_S:", DAYS),
+    Mutant("a database that goes at once ends no daemon", "syncd/service/daemon.py",
+           "with contextlib.suppress(DatabaseUnavailable):", "with contextlib.suppress(ZeroDivisionError):", DAYS),
     # -- pages
     Mutant("a name is text and nothing else", "syncd/service/status_page.py",
            "autoescape=True", "autoescape=False", PAGES),

@@ -33,6 +33,7 @@ class Token:
     last_full_at: datetime | None = None
     last_walk_at: datetime | None = None
     not_before: datetime | None = None
+    rejected_at: datetime | None = None
     failures: int = 0
     digest: bytes | None = None
     compare_no: int = 0

@@ -67,6 +67,7 @@ class SimStore:
                 rank=row.rank,
                 compare_no=row.compare_no,
                 is_rejected=row.status == "rejected",
+                rejected_s=0.0 if row.rejected_at is None else (now - row.rejected_at).total_seconds(),
                 workspace_ids=self._workspaces_of(token, row),
                 strategies={
                     wid: "client"
@@ -185,6 +186,7 @@ class SimStore:
             if status == "rejected":
                 row.digest = None
                 row.compare_no += 1
+                row.rejected_at = row.rejected_at or self.db.now()
             row.failures += 1
             row.status = "rejected" if row.status == "rejected" else status
             held = self._still_held(row)
@@ -212,6 +214,7 @@ class SimStore:
 
     def _succeed(self, row: Token, *, is_whole: bool) -> None:
         row.last_success_at, row.failures, row.status = row.last_attempt_at, 0, "ok"
+        row.rejected_at = None
         row.last_walk_at = row.last_attempt_at if is_whole else row.last_walk_at
         row.not_before = self._still_held(row)
 

@@ -121,6 +121,19 @@ async def test_rates_of_paid_workspaces(mirror: Mirror, world: World) -> None:
         == [(Decimal("0.1"), "EUR")]  # fmt: skip
 
 
+async def test_a_first_rejection_costs_a_minute_whatever_failed_before(mirror: Mirror, emulator: Emulator) -> None:
+    """Hours of 5xx and then one 401 are no long rejection; one that lasts is asked about ever less often."""
+    await mirror.pull()
+    await mirror.rows("UPDATE syncd.tokens SET failures = 50, status = 'failed', status_since = now() - interval '5 h'")
+    held = "SELECT round(extract(epoch FROM not_before - now()) / 60)::integer FROM syncd.tokens"
+    emulator.faults.add(mishaps.status(401), path="/api/v8/workspaces", times=2)
+    await mirror.pull()
+    assert await mirror.value(held) == 1
+    await mirror.rows("UPDATE syncd.tokens SET not_before = NULL, status_since = now() - interval '30 min'")
+    await mirror.pull()
+    assert await mirror.value(held) == 30
+
+
 @pytest.mark.parametrize("mishap", [mishaps.status(403), mishaps.status(401)], ids=["403", "401"])
 async def test_a_rejected_token_says_so_until_it_recovers(mirror: Mirror, emulator: Emulator, mishap: Any) -> None:
     """Its rows stay; a person is asked to act; a later success clears it all."""

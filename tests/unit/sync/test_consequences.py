@@ -21,19 +21,19 @@ from syncd.sync.consequences import consequence
 )
 def test_consequences(error: errors.SyncdError, status: str, reason: str, hold_s: float | None) -> None:
     """By whose fault it is."""
-    outcome = consequence(error, failures=0)
+    outcome = consequence(error)
     assert (outcome.status, outcome.reason, outcome.hold_s) == (status, reason, hold_s)
 
 
 def test_only_what_a_person_can_mend_asks_for_a_person() -> None:
     """The rest passes by itself."""
-    assert consequence(errors.TokenRejected("x"), 0).action
-    assert consequence(errors.ContractChanged("x"), 0).action
-    assert consequence(errors.TogglUnavailable("x"), 0).action is None
-    assert consequence(errors.RateLimited("x", retry_after_s=1), 0).action is None
+    assert consequence(errors.TokenRejected("x")).action
+    assert consequence(errors.ContractChanged("x")).action
+    assert consequence(errors.TogglUnavailable("x")).action is None
+    assert consequence(errors.RateLimited("x", retry_after_s=1)).action is None
 
 
 def test_a_rejected_token_is_tried_ever_less_often() -> None:
-    """Doubling from a minute to six hours, whatever the number of failures."""
-    holds = [consequence(errors.TokenRejected("x"), n).hold_s for n in (0, 1, 2, 9, 5000)]
-    assert holds == [60.0, 120.0, 240.0, 21600.0, 21600.0]
+    """After a minute, then as long again as it has been rejected, at least every six hours."""
+    holds = [consequence(errors.TokenRejected("x"), seconds).hold_s for seconds in (0.0, 60.0, 300.0, 1e6)]
+    assert holds == [60.0, 60.0, 300.0, 21600.0]
