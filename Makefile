@@ -43,7 +43,7 @@ test-deep: $(VENV)/.dev ## the state machine at length (EXAMPLES=1000 of 50 step
 	SYNCD_DEEP=$(EXAMPLES) SYNCD_SEED=$(SEED) $(PYTHON) -m pytest -n 2 --dist worksteal tests/stateful $(ARGS)
 	SYNCD_TEST_DEEP=1 $(PYTHON) -m pytest -n 2 -rP tests/chaos $(ARGS)
 
-sim: $(VENV)/.dev ## many tokens' pulls in virtual time, by seeded chance (SEEDS=2000; SEED=1234 replays one, with its log)
+sim: $(VENV)/.dev ## pulls, and months of the daemon, in virtual time, by seeded chance (SEEDS=2000; SEED=1234 replays one, with its log)
 	$(PYTHON) -m tests.sim $(if $(filter file,$(origin SEED)),--seeds $(SEEDS),--seed $(SEED))
 
 quotas: $(VENV)/.dev ## a simulated day under the quotas of each plan: writes the table of docs/quotas.md
@@ -55,7 +55,8 @@ takeover: $(VENV)/.dev ## kill the leading daemon again and again; how soon the 
 replicas: $(VENV)/.dev ## three replicas and 500 tokens; one is killed, one is frozen for 30 s (ARGS="--tokens 100 --frozen 15")
 	$(PYTHON) -m tests.replicas replicas $(ARGS)
 
-fairness: $(VENV)/.dev ## tokens that hang, flood or fail, and how stale the others become
+fairness: $(VENV)/.dev ## tokens that hang, flood or fail, and how stale the others become: in virtual time (table of docs/replicas.md), then in real
+	$(PYTHON) -m tests.sim.fairness
 	$(PYTHON) -m tests.replicas fairness $(ARGS)
 
 chaos: $(VENV)/.dev ## two replicas, with everything that can go wrong, for ten minutes (CHAOS_S=600 SEED=1)

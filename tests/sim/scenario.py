@@ -128,6 +128,9 @@ class Process:
     def pull(self, report: PullReport) -> None:
         self.sim.note_report(report, self.line)
 
+    def skipped(self, token: str, reason: str) -> None:
+        self.sim.note(f"skipped {self.line} {token} {reason}")
+
     # its life
 
     def start(self) -> None:
