@@ -1,14 +1,11 @@
 """The runbook is complete, and what it tells people to type works."""
 
 import re
-import shlex
 from pathlib import Path
 
 import asyncpg
-import click
 import pytest
 
-from syncd.cli.main import cli
 from syncd.telemetry.events import CATALOGUE
 from syncd.telemetry.fields import FIELDS
 from tests.alerts.query import Data, parse
@@ -75,16 +72,3 @@ async def test_every_sql_query_can_be_asked(migrated_url: str, query: str) -> No
         await connection.fetch(query)
     finally:
         await connection.close()
-
-
-@pytest.mark.parametrize("line", sorted(set(re.findall(r"(?:^|`)(syncd [a-z][^`\n]*)", PAGE, re.MULTILINE))))
-def test_every_command_exists(line: str) -> None:
-    """With these options; capitals stand for what is to be filled in."""
-    group: click.Command = cli
-    words = shlex.split(line)[1:]
-    with click.Context(cli) as context:
-        while isinstance(group, click.Group) and words:
-            found = group.get_command(context, words.pop(0))
-            assert found is not None, line
-            group = found
-        group.make_parser(context).parse_args(words)

@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 WORKERS = 2
 TIMEOUT_S = 300
 KEPT = ("syncd", "sql", "tests", "docs", "requirements", "pyproject.toml", "README.md", "CHANGELOG.md",
-        "config.example.toml", "Dockerfile", "docker-compose.yml", ".dockerignore", "Makefile")  # fmt: skip
+        "CONTRIBUTING.md", "LICENSE", "config.example.toml", "Dockerfile", "docker-compose.yml", ".dockerignore",
+        "Makefile", "mkdocs.yml", "deploy", "bench")  # fmt: skip
 
 
 def copy_tree(place: Path) -> None:

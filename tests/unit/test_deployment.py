@@ -133,7 +133,7 @@ def test_unit_keeps_secrets_out_of_the_environment() -> None:
 
 def test_configurations_of_the_deployment_guide_are_valid(tmp_path: Path) -> None:
     """As written there, with the credentials that the unit would hand over."""
-    guide = (ROOT / "docs" / "deploy.md").read_text()
+    guide = "".join((ROOT / "docs" / name).read_text() for name in ("deploy.md", "postgresql.md"))
     examples = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
     assert len(examples) == 2
     for name in ("database-password", "toggl_acme"):
