@@ -15,7 +15,7 @@ SEEDS  ?= 2000
 COMMITS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas feed mutants chaos-kills contract compare test-bi bench queries bench-quick docs lint deployment package image lock clean
+.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas feed mutants chaos-kills contract compare test-bi bench queries bench-quick pages docs lint deployment package image lock clean
 
 # Every set of requirements/bi, requirements/contract and requirements/compare has an environment of its own.
 CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
@@ -94,12 +94,17 @@ lint: $(VENV)/.dev ## format, style, types, import walls
 	$(BIN)/lint-imports
 	@! grep -rn '://' requirements/ || { echo 'requirements/ names a host: run make lock'; exit 1; }
 
-docs: $(VENV)/.dev ## write the generated pages anew: log events, data dictionary, commands, settings, metrics; refused where reports would break
+pages: $(VENV)/.dev ## write the generated pages anew: events, data dictionary, commands, settings, metrics; refused where reports would break
 	$(PYTHON) -m syncd.telemetry.reference docs
 	$(PYTHON) -m syncd.postgres.reference docs
 	$(PYTHON) -m syncd.cli.reference docs
 	$(PYTHON) -m tests.bi.sources
 	$(PYTHON) -m tests.docs.licences
+
+docs: pages $(VENV)/docs/mkdocs/.done ## the same, and all documents as a site, into site/; a dead link is an error
+	NO_MKDOCS_2_WARNING=true $(VENV)/docs/mkdocs/bin/mkdocs build --strict
+	@! grep -rnE '(<script[^>]* src|<link[^>]* href|<img[^>]* src)="?https?://' site --include='*.html' || \
+	  { echo 'site/ takes something from another host'; exit 1; }
 
 deployment: $(VENV)/.dev $(VENV)/.compose ## the image, compose and systemd files, read by the tools that are for them
 	deploy/check.sh
