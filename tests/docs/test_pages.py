@@ -1,12 +1,15 @@
 """What the documents show can be followed, typed and asked."""
 
 import re
+import tomllib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
+from pydantic_settings import InitSettingsSource
 
+from syncd.config import Written
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, command_lines, links, parse, read
 
 OF_THEIR_OWN = ("docs/queries.md", "docs/runbook.md", "docs/bi/", "deploy/dbt/")
@@ -36,6 +39,21 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
 def test_every_command_line_can_be_typed(page: str, line: str) -> None:
     """The command exists, and its options do."""
     parse(line)
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    """In sentences and in blocks."""
+    targets = set(re.findall(r"^([a-z][a-z-]*):", read("Makefile"), re.MULTILINE))
+    for page in PAGES:
+        named = re.findall(r"(?:^    |`)make ([a-z][a-z-]*)", read(page), re.MULTILINE)
+        assert set(named) <= targets, page
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")])
+def test_every_configuration_shown_is_one(page: str) -> None:
+    """Known tables and keys, and values of their kinds; the secrets are somebody else's."""
+    for block in blocks(page, "toml"):
+        Written(InitSettingsSource(Written, tomllib.loads(block)))
 
 
 def test_there_are_commands_and_sql_to_try() -> None:
