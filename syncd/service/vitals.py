@@ -31,8 +31,8 @@ class Vitals:
         self.leads = False
         self.in_flight = 0
         self.names: frozenset[str] = frozenset()
-        self._ticked: float | None = None
-        self._turned: float | None = None
+        self._resting_since: float | None = None
+        self._turning_since: float | None = None
         self.configure(tokens)
 
     def configure(self, tokens: Iterable[Token]) -> None:
@@ -53,28 +53,26 @@ class Vitals:
     def open(self, registry: Registry) -> None:
         """The database is there; from now on ticks and turns are expected."""
         self.registry = registry
-        self._ticked = self._turned = self._clock.monotonic()
+        self._resting_since = self._clock.monotonic()
 
     def ticked(self) -> None:
         """The scheduler woke us: a turn begins."""
-        self._ticked = self._clock.monotonic()
+        self._resting_since, self._turning_since = None, self._clock.monotonic()
 
     def turned(self, *, leads: bool, in_flight: int) -> None:
         """What was due has been looked for, successfully or not."""
-        self._turned = self._clock.monotonic()
+        self._resting_since, self._turning_since = self._clock.monotonic(), None
         self.leads, self.in_flight = leads, in_flight
 
     def ailment(self) -> str | None:
         """Why a restart would help; None: alive. Says nothing about the database: restarting us would not mend it."""
-        return ailment_of(self._clock.monotonic(), self._ticked, self._turned)
+        return ailment_of(self._clock.monotonic(), self._resting_since, self._turning_since)
 
 
-def ailment_of(now: float, ticked: float | None, turned: float | None) -> str | None:
-    """Instants on the monotonic clock, in seconds: a tick begins a turn; None: not expected yet."""
-    if ticked is None or turned is None:
-        return None
-    if turned < ticked and now - ticked > TURN_WITHIN_S:
-        return f"a turn of the dispatcher has not ended for {now - ticked:.0f} s"
-    if turned >= ticked and now - turned > TICK_WITHIN_S:
-        return f"no tick of the scheduler for {now - turned:.0f} s"
+def ailment_of(now: float, resting_since: float | None, turning_since: float | None) -> str | None:
+    """Instants on the monotonic clock, in seconds: a tick ends the rest between two turns; None: not so now."""
+    if turning_since is not None and now - turning_since > TURN_WITHIN_S:
+        return f"a turn of the dispatcher has not ended for {now - turning_since:.0f} s"
+    if resting_since is not None and now - resting_since > TICK_WITHIN_S:
+        return f"no tick of the scheduler for {now - resting_since:.0f} s"
     return None

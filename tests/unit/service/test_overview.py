@@ -34,18 +34,18 @@ def test_ready(overview: Overview, reason: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ticked", "turned", "reason"),
+    ("resting_since", "turning_since", "reason"),
     [
         (None, None, None),
-        (969.0, 970.0, None),
-        (968.0, 969.0, "no tick of the scheduler for 31 s"),
-        (700.0, 699.0, None),
-        (699.0, 698.0, "a turn of the dispatcher has not ended for 301 s"),
+        (970.0, None, None),
+        (969.0, None, "no tick of the scheduler for 31 s"),
+        (None, 700.0, None),
+        (None, 699.0, "a turn of the dispatcher has not ended for 301 s"),
     ],
 )
-def test_alive(ticked: float | None, turned: float | None, reason: str | None) -> None:
+def test_alive(resting_since: float | None, turning_since: float | None, reason: str | None) -> None:
     """Nothing is expected before it has begun; a turn may wait for a database that keeps silent."""
-    assert ailment_of(1000.0, ticked, turned) == reason
+    assert ailment_of(1000.0, resting_since, turning_since) == reason
 
 
 def test_every_status_counts_as_one_state() -> None:
