@@ -1,8 +1,4 @@
-"""The daemon: `tick ─▶ lead? ─▶ dispatch what is due`, a heartbeat, and a clean way out.
-
-APScheduler only wakes us. It never runs a pull: its executor cancels running coroutines at shutdown, and a pull must
-be able to finish its transaction.
-"""
+"""The daemon: `tick ─▶ lead? ─▶ dispatch what is due`, a heartbeat, and a clean way out."""
 
 import asyncio
 import contextlib
@@ -10,16 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from syncd.clock import Clock
 from syncd.config import Settings
 from syncd.errors import DatabaseError, DatabaseUnavailable, SyncdError
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.registry import Registry
-from syncd.service import housekeeping
 from syncd.service.database import database_url, sqlstate_field
 from syncd.service.dispatcher import Dispatcher, dispatcher_of
 from syncd.service.heartbeat import Heartbeat
@@ -29,6 +23,7 @@ from syncd.service.reload import Reload
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime, open_runtime
 from syncd.service.sd_notify import ServiceManager
+from syncd.service.ticking import ticking
 from syncd.service.vitals import Vitals
 from syncd.telemetry import events
 
@@ -262,30 +257,11 @@ class Daemon:
             self._away_since = self._clock.monotonic()
             self._log.emit(events.DB_UNAVAILABLE, sqlstate_field(error), error=error)
 
+    def _ticking(self, runtime: Runtime) -> AbstractAsyncContextManager[None]:
+        return ticking(self._tick, TICK_S, partial(self._keep_house, runtime.registry))
+
     async def _keep_house(self, registry: Registry) -> None:
         await expire_history(registry, self._reload.settings.sync.history.retention, self._log)
-
-    @asynccontextmanager
-    async def _ticking(self, runtime: Runtime) -> AsyncIterator[None]:
-        scheduler = AsyncIOScheduler(timezone="UTC")
-        scheduler.add_job(
-            self._tick.set, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None
-        )
-        scheduler.add_job(
-            self._keep_house,
-            "interval",
-            args=[runtime.registry],
-            seconds=housekeeping.EVERY.total_seconds(),
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-        )
-        scheduler.start()
-        self._tick.set()
-        try:
-            yield
-        finally:
-            scheduler.shutdown(wait=False)
 
     @asynccontextmanager
     async def _signals(self) -> AsyncIterator[None]:
