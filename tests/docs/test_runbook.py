@@ -1,19 +1,17 @@
 """The runbook is complete, and what it tells people to type works."""
 
 import re
-from pathlib import Path
 
-import asyncpg
 import pytest
 
 from syncd.telemetry.events import CATALOGUE
 from syncd.telemetry.fields import FIELDS
 from tests.alerts.query import Data, parse
 from tests.alerts.rules import rules_for
+from tests.docs.pages import blocks, read
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "runbook.md").read_text("utf-8")
-ALERTS, EVENTS = PAGE.split("\n# Alerts\n")[1].split("\n# Events\n")
+PAGE = "docs/runbook.md"
+ALERTS, EVENTS = read(PAGE).split("\n# Alerts\n")[1].split("\n# Events\n")
 RULES = [*rules_for("loki").values(), *rules_for("prometheus").values()]
 SOMETIMES_WORSE = {"syncd.pull.finish", "syncd.stop.finish"}
 """Events that are errors by what they report."""
@@ -22,11 +20,6 @@ SOMETIMES_WORSE = {"syncd.pull.finish", "syncd.stop.finish"}
 def sections(text: str) -> list[str]:
     """The headings of the second level."""
     return re.findall(r"^## (.+)$", text, re.MULTILINE)
-
-
-def blocks(language: str) -> list[str]:
-    """What stands in fences of this language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_every_alert_has_its_section_and_no_section_is_left_over() -> None:
@@ -42,33 +35,15 @@ def test_every_error_has_its_section_and_no_section_is_left_over() -> None:
     assert sorted(sections(EVENTS)) == sorted(errors | SOMETIMES_WORSE)
 
 
-def test_every_link_leads_somewhere() -> None:
-    """Within the page, and to the other one."""
-    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in sections(PAGE)}
-    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
-    events = {name.replace(".", "") for name in CATALOGUE}
-    assert set(re.findall(r"\]\(log-events\.md#([^)]+)\)", PAGE)) <= events
-
-
 def test_every_name_is_in_the_catalogue() -> None:
     """Events and fields."""
-    names = set(re.findall(r"`((?:syncd|error|db|event)\.[a-z_.]+)`", PAGE))
+    names = set(re.findall(r"`((?:syncd|error|db|event)\.[a-z_.]+)`", read(PAGE)))
     assert {name for name in names if name not in CATALOGUE and name not in FIELDS} == set()
 
 
-@pytest.mark.parametrize("query", blocks("logql"))
+@pytest.mark.parametrize("query", blocks(PAGE, "logql"))
 def test_every_log_query_can_be_asked(query: str) -> None:
     """And names events and fields that there are."""
     assert parse(f"count_over_time({query.strip()} [1m])")(Data(), 0.0) == {}
     assert set(re.findall(r'event_action="([^"]+)"', query)) <= set(CATALOGUE)
     assert set(re.findall(r"\| (\w+)=", query)) <= {name.replace(".", "_") for name in FIELDS}
-
-
-@pytest.mark.parametrize("query", blocks("sql"))
-async def test_every_sql_query_can_be_asked(migrated_url: str, query: str) -> None:
-    """Of a schema that is up to date."""
-    connection = await asyncpg.connect(migrated_url)
-    try:
-        await connection.fetch(query)
-    finally:
-        await connection.close()
