@@ -207,9 +207,9 @@ class Daemon:
     async def _serve(self, runtime: Runtime, url: str, beating: "asyncio.Task[None]") -> int:
         """Dispatch until told to stop, or until the heartbeat fails; how many pulls had to be rolled back."""
         dispatcher = dispatcher_of(self._settings, runtime, url, self._clock)
-        self._vitals.open(runtime.registry)
         async with self._ticking(runtime):
             await self._log_ready(runtime)
+            self._vitals.open(runtime.registry)
             turning = asyncio.create_task(self._turn_for_ever(runtime, dispatcher))
             stopping = asyncio.create_task(self._stop.wait())
             try:
