@@ -38,16 +38,17 @@ class Bounds(NamedTuple):
 def bounds_of(interval_s: float, rate: float, tick_s: float, pull_timeout_s: float, tokens: int, limit: int) -> Bounds:
     """By the design.
 
-    steady: the interval, and the tenth of it by which a phase may move; two ticks; a pull, which nothing holds up.
+    steady: the interval, and the tenth of it by which a phase may move; two ticks and a pull, which nothing holds up,
+    once for every `limit` tokens, for all may be due together.
     recovery: a pull that began in trouble ends by its deadline or by the watchdog; so do those before it where places
     are fewer than tokens; its next turn is an interval later, and may still find the breaker open, so one more.
     """
-    turn_s = 1.1 * interval_s + 2 * tick_s
-    paced_s = 1 / rate if rate else 0.0
-    pull_s = REQUESTS * (LATENCY_S + paced_s) + STATEMENTS_S
+    rounds = math.ceil(tokens / limit)
+    pull_s = REQUESTS * (LATENCY_S + (1 / rate if rate else 0.0)) + STATEMENTS_S
+    steady_s = 1.1 * interval_s + rounds * (2 * tick_s + pull_s)
     lasting_s = pull_timeout_s + GRACE_S
     shut_s = OPEN_MOST_S + PROBE_MOST_S + RECOVERY_S
-    return Bounds(turn_s + pull_s, math.ceil(tokens / limit) * lasting_s + 2 * (turn_s + pull_s) + shut_s)
+    return Bounds(steady_s, rounds * lasting_s + 2 * steady_s + shut_s)
 
 
 @dataclass
