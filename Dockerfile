@@ -16,7 +16,7 @@ RUN pip --python /opt/syncd/bin/python install --no-cache-dir --no-deps --no-bui
  && pip --python /opt/syncd/bin/python uninstall --yes hatchling editables pathspec pluggy tomlkit trove-classifiers
 
 FROM python:3.13-slim
-ARG VERSION=0.1.0
+ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="syncd" \
       org.opencontainers.image.description="Keeps a PostgreSQL copy of the clients and projects of many Toggl accounts" \

@@ -17,74 +17,71 @@ COMMITS ?= 10000
 .DEFAULT_GOAL := help
 .PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas feed mutants chaos-kills contract compare test-bi bench queries bench-quick pages docs lint deployment package image lock clean
 
-# Every set of requirements/bi, requirements/contract and requirements/compare has an environment of its own.
-CONTRACT := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/contract/*.in))
-SETS     := run dev $(patsubst requirements/%.in,%,$(wildcard requirements/*/*.in))
-BI       := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/bi/*.in))
-COMPARE  := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/compare/*.in))
-PEERS    := $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/bench/*.in)) $(VENV)/compare/target-postgres/.done
+# Every requirements/KIND/SET.in has an environment of its own, $(VENV)/KIND/SET.
+SETS := run dev compose $(patsubst requirements/%.in,%,$(wildcard requirements/*/*.in))
+environments = $(patsubst requirements/%.in,$(VENV)/%/.done,$(wildcard requirements/$(1)/*.in))
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run ## embedded PostgreSQL + Toggl emulator + the daemon; Ctrl-C stops all three (ARGS=--once: one pull, then exit)
+run: $(VENV)/.run ## PostgreSQL, a Toggl emulator and the daemon, until Ctrl-C (ARGS=--once: one pull)
 	@$(PYTHON) -m syncd demo $(ARGS)
 
 test: $(VENV)/.dev ## all tests: no network, no account, no database server needed
 	$(PYTHON) -m pytest $(ARGS)
 
-browser: $(VENV)/.dev ## the status page in a real Chromium, which root gets installed (SYNCD_SCREENSHOTS=DIR keeps pictures)
+browser: $(VENV)/.dev ## the status page in a real Chromium, installed if root (SYNCD_SCREENSHOTS=DIR)
 	SYNCD_BROWSER="$$(tests/browser/ensure-chromium)" $(PYTHON) -m pytest -n 0 tests/browser $(ARGS)
 
 chaos-kills: $(VENV)/.dev ## kill `syncd once` at random moments, then compare (KILLS=100 SEED=1)
 	SYNCD_TEST_KILLS=$(KILLS) SYNCD_TEST_SEED=$(SEED) $(PYTHON) -m pytest -n 0 -s tests/chaos/test_random_kills.py $(ARGS)
 
-test-deep: $(VENV)/.dev ## the state machine at length (EXAMPLES=1000 of 50 steps, SEED=1), every cut, every fault at every place
+test-deep: $(VENV)/.dev ## state machine at length, every cut, every fault at every place (EXAMPLES=1000 SEED=1)
 	SYNCD_DEEP=$(EXAMPLES) SYNCD_SEED=$(SEED) $(PYTHON) -m pytest -n 2 --dist worksteal tests/stateful $(ARGS)
 	SYNCD_TEST_DEEP=1 $(PYTHON) -m pytest -n 2 -rP tests/chaos $(ARGS)
 
-sim: $(VENV)/.dev ## pulls, and months of the daemon, in virtual time, by seeded chance (SEEDS=2000; SEED=1234 replays one, with its log)
+sim: $(VENV)/.dev ## pulls, and months of the daemon, in virtual time (SEEDS=2000; SEED=1234: one, with log)
 	$(PYTHON) -m tests.sim $(if $(filter file,$(origin SEED)),--seeds $(SEEDS),--seed $(SEED))
 
-quotas: $(VENV)/.dev ## a simulated day under the quotas of each plan: writes the table of docs/quotas.md
+quotas: $(VENV)/.dev ## a simulated day under the quotas of each plan, into docs/quotas.md
 	$(PYTHON) -m tests.sim.day
 
-takeover: $(VENV)/.dev ## kill the leading daemon again and again; how soon the other one takes over (KILLS=20)
+takeover: $(VENV)/.dev ## kill the leading daemon again and again: how soon another takes over (KILLS=20)
 	$(PYTHON) -m tests.replicas takeover --kills $(if $(filter file,$(origin KILLS)),20,$(KILLS))
 
-replicas: $(VENV)/.dev ## three replicas and 500 tokens; one is killed, one is frozen for 30 s (ARGS="--tokens 100 --frozen 15")
+replicas: $(VENV)/.dev ## three replicas, 500 tokens; one killed, one frozen (ARGS="--tokens 100 --frozen 15")
 	$(PYTHON) -m tests.replicas replicas $(ARGS)
 
-fairness: $(VENV)/.dev ## tokens that hang, flood or fail, and how stale the others become: in virtual time (table of docs/replicas.md), then in real
+fairness: $(VENV)/.dev ## how stale others become while tokens hang or fail, into docs/replicas.md, then for real
 	$(PYTHON) -m tests.sim.fairness
 	$(PYTHON) -m tests.replicas fairness $(ARGS)
 
-chaos: $(VENV)/.dev ## two replicas, with everything that can go wrong, for ten minutes (CHAOS_S=600 SEED=1)
+chaos: $(VENV)/.dev ## two replicas, and everything that can go wrong, for ten minutes (CHAOS_S=600 SEED=1)
 	$(PYTHON) -m tests.replicas chaos --seconds $(CHAOS_S) --seed $(SEED)
 
-feed: $(VENV)/.dev ## readers follow the change feed during random concurrent commits (COMMITS=10000 SEED=1)
+feed: $(VENV)/.dev ## follow the change feed during random concurrent commits (COMMITS=10000 SEED=1)
 	$(PYTHON) -m tests.feed --commits $(COMMITS) --seed $(SEED)
 
 mutants: $(VENV)/.dev ## take each guard out of a copy of the code, and see a test go red
 	$(PYTHON) -m tests.mutants $(ARGS)
 
-contract: $(VENV)/.dev $(CONTRACT) ## the emulator against its OpenAPI documents, published Toggl libraries against it
+contract: $(VENV)/.dev $(call environments,contract) ## the emulator against its OpenAPI documents, published Toggl libraries against it
 	$(PYTHON) -m tests.contract $(ARGS)
 
-compare: $(VENV)/.dev $(COMPARE) ## what other tools make of the same Toggl account, into docs/comparison.md
+compare: $(VENV)/.dev $(call environments,compare) ## what other tools make of the same Toggl account, into docs/comparison.md
 	$(PYTHON) -m tests.compare $(ARGS)
 
-test-bi: $(VENV)/.dev $(BI) ## real BI clients read a mirror: psql, SQLAlchemy, pandas, ODBC, JDBC, DuckDB, dbt (ARGS=odbc)
+test-bi: $(VENV)/.dev $(call environments,bi) ## real BI clients read a mirror: psql, SQLAlchemy, ODBC, JDBC, DuckDB, dbt … (ARGS=odbc)
 	tests/bi/ensure-drivers
 	$(PYTHON) -m tests.bi $(ARGS)
 
-bench: $(VENV)/.dev $(PEERS) ## syncd beside the floor and its peers, into bench/RESULTS.md (ARGS="--only base,first --rows 100000")
+bench: $(VENV)/.dev $(call environments,bench) $(VENV)/compare/target-postgres/.done ## syncd beside the floor and its peers, into bench/RESULTS.md (ARGS="--only base,first")
 	$(PYTHON) -m bench $(ARGS)
 
-queries: $(VENV)/.dev ## how long each query of docs/queries.md takes, with 100,000 projects (ARGS="--projects 10000")
+queries: $(VENV)/.dev ## how long the queries of docs/queries.md take (ARGS="--projects 10000")
 	@$(PYTHON) -m bench.queries $(ARGS)
 
-bench-quick: $(VENV)/.dev ## the key ratios of it at a tenth of the size, in a minute
+bench-quick: $(VENV)/.dev ## the key ratios of the benchmark at a tenth of the size, in a minute
 	@$(PYTHON) -m bench --quick $(ARGS)
 
 lint: $(VENV)/.dev ## format, style, types, import walls
@@ -94,14 +91,14 @@ lint: $(VENV)/.dev ## format, style, types, import walls
 	$(BIN)/lint-imports
 	@! grep -rn '://' requirements/ || { echo 'requirements/ names a host: run make lock'; exit 1; }
 
-pages: $(VENV)/.dev ## write the generated pages anew: events, data dictionary, commands, settings, metrics; refused where reports would break
+pages: $(VENV)/.dev ## write the generated pages of docs/ anew; refused where reports would break
 	$(PYTHON) -m syncd.telemetry.reference docs
 	$(PYTHON) -m syncd.postgres.reference docs
 	$(PYTHON) -m syncd.cli.reference docs
 	$(PYTHON) -m tests.bi.sources
 	$(PYTHON) -m tests.docs.licences
 
-docs: pages $(VENV)/docs/mkdocs/.done ## the same, and all documents as a site, into site/; a dead link is an error
+docs: pages $(call environments,docs) ## the same, and all documents as a site into site/; a dead link is an error
 	NO_MKDOCS_2_WARNING=true $(VENV)/docs/mkdocs/bin/mkdocs build --strict
 	@! grep -rnE '(<script[^>]* src|<link[^>]* href|<img[^>]* src)="?https?://' site --include='*.html' || \
 	  { echo 'site/ takes something from another host'; exit 1; }
@@ -109,11 +106,12 @@ docs: pages $(VENV)/docs/mkdocs/.done ## the same, and all documents as a site, 
 deployment: $(VENV)/.dev $(VENV)/.compose ## the image, compose and systemd files, read by the tools that are for them
 	deploy/check.sh
 
-package: $(VENV)/.run ## sdist and wheel into dist/, the wheel tried in an environment of its own
+package: $(VENV)/.run $(call environments,release) ## sdist, wheel and bill of materials into dist/, reproducible, tried with each extra
 	PY=$(PY) deploy/package.sh
 
 image: ## build the container image (ENGINE=docker, podman or buildah)
 	$(ENGINE) build $(if $(filter docker,$(ENGINE)),,--format docker) --tag syncd \
+	  --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
 	  --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown) $(ARGS) .
 
 lock: ## resolve requirements/*.txt anew, with hashes and without host names
@@ -130,8 +128,8 @@ $(VENV)/%/.done: requirements/%.txt
 	  --root-user-action ignore --require-hashes -r $<
 	@touch $@
 
-clean: ## remove the environment and every cache; data directories stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+clean: ## remove the environments, caches and what was built; data directories stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON):

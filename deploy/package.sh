@@ -1,25 +1,36 @@
 #!/bin/sh
-# `make package`: an sdist, a wheel made of nothing but that sdist, and that wheel installed where no checkout is: does
-# it bring its SQL, its command and its completion along, and does it mirror? Leaves both files in dist/.
+# `make package`: sdist, wheel and bill of materials into dist/, byte by byte the same from the same commit; the wheel is
+# made of nothing but the sdist, and tried where no checkout is, without and with each extra (deploy/try-wheel.sh).
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
 scratch=$(mktemp -d)
 chmod 0711 "$scratch"           # a root's PostgreSQL runs as another user, who must be able to pass
 trap 'rm -rf "$scratch"' EXIT
-pip() { "${PY:-python3}" -m pip --python "$scratch/venv/bin/python" install --quiet --disable-pip-version-check --root-user-action ignore "$@"; }
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2> /dev/null || date -r pyproject.toml +%s)}
+export SOURCE_DATE_EPOCH
+build() { "$root/.venv/bin/hatchling" build "$@"; }
 
 rm -rf dist
-.venv/bin/hatchling build --directory dist --target sdist
-tar --extract --gzip --file dist/*.tar.gz --directory "$scratch" --strip-components 1
-(cd "$scratch" && "$root/.venv/bin/hatchling" build --directory "$root/dist" --target wheel)
+build --directory dist --target sdist
+mkdir "$scratch/source"
+(umask 077 && tar --extract --gzip --no-same-permissions --file dist/*.tar.gz --directory "$scratch/source" --strip-components 1)
+(cd "$scratch/source" && build --directory "$root/dist" --target wheel)
 
-"${PY:-python3}" -m venv --without-pip "$scratch/venv"
-pip --require-hashes --only-binary=:all: --requirement requirements/run.txt
-pip --no-deps --no-index dist/*.whl
+# The same once more the other way round, in the other directory: modes, umask, time zone and place make no difference.
+build --directory "$scratch/again" --target wheel
+(cd "$scratch/source" && TZ=Asia/Tokyo build --directory "$scratch/again" --target sdist)
+for file in dist/*; do cmp "$file" "$scratch/again/${file#dist/}"; done
 
-cd "$scratch/venv"
-syncd() { env -i PATH="$PATH" HOME="$scratch" XDG_DATA_HOME="$scratch/data" "$@"; }
-syncd bin/syncd --version
-syncd _SYNCD_COMPLETE=bash_source bin/syncd | grep --quiet 'complete -o'
-syncd bin/syncd demo --once | grep 'What the mirror says now'
+# What is committed is in the sdist, and nothing else: neither a page that somebody forgot, nor somebody's notes.
+if git rev-parse --git-dir > /dev/null 2>&1; then
+  git ls-files | sort > "$scratch/committed"
+  (cd "$scratch/source" && find . -type f ! -path ./PKG-INFO | sed 's,^\./,,' | sort) | diff "$scratch/committed" - \
+    || { echo "package: the sdist (>) differs from what is committed (<)"; exit 1; }
+fi
+
+deploy/try-wheel.sh dist/*.whl "$scratch"
+wheel=$(basename dist/*.whl)
+.venv/release/cyclonedx-bom/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+  --output-file "dist/${wheel%%-py3*}.cdx.json" "$scratch/venv/bin/python"
+(cd dist && sha256sum -- *)
