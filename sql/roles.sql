@@ -32,7 +32,7 @@ BEGIN
     -- to wait can say for whom. The owner gains no right by it that it has not got.
     GRANT syncd_writer, syncd_reader TO syncd_owner;
     EXECUTE format('GRANT CREATE ON DATABASE %I TO syncd_owner', pg_catalog.current_database());
-    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO syncd_writer', pg_catalog.current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO syncd_writer', pg_catalog.current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO syncd_reader', pg_catalog.current_database());
 
     FOR item IN

@@ -16,42 +16,38 @@ INSERT INTO toggl.clients (id, workspace_id, _first_seen_at, _valid_from, _synce
 SELECT id, $1, $3, $3, $3, $4, true, 'insert' FROM unnest($2::bigint[]) AS s (id)
 ON CONFLICT (id) DO NOTHING;
 
--- name: stage_clients
--- Room for the changed clients of this transaction.
-DROP TABLE IF EXISTS pg_temp.staged_clients;
-CREATE TEMPORARY TABLE pg_temp.staged_clients ON COMMIT DROP AS
-SELECT id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, _change_kind AS change
-FROM toggl.clients WITH NO DATA;
-
--- name: supersede_clients
--- Keep the version that each staged update ends. $1 began_at, $2 pull. A version lasts at least a microsecond, also
--- when two pulls of different tokens saw two changes in the opposite order of their beginnings.
-INSERT INTO syncd.client_versions
-    (id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra,
-     valid_from, valid_to, change_kind, end_kind, pull_id)
-SELECT c.id, c.workspace_id, c.name, c.notes, c.hourly_rate, c.currency, c.archived, c.at, c.extra,
-       c._valid_from, greatest($1, c._valid_from + interval '1 microsecond'), c._change_kind, 'update', $2
-FROM toggl.clients c JOIN pg_temp.staged_clients s USING (id)
-WHERE s.change = 'update';
-
--- name: update_clients
--- Write the staged clients, and tell which versions began; returns how many rows. $1 began_at, $2 pull.
-WITH written AS (
+-- name: change_clients
+-- Replace the content of rows by $3, a JSON array of records that say in `_change_kind` what they do; $1 began_at, $2
+-- pull. Keeps the version that each update ends, and tells which versions began. A version lasts at least a
+-- microsecond, also when two pulls of different tokens saw two changes in the opposite order of their beginnings.
+-- Returns how many versions ended, and how many rows were written.
+WITH staged AS MATERIALIZED (
+    SELECT * FROM jsonb_populate_recordset(NULL::toggl.clients, $3)
+), superseded AS (
+    INSERT INTO syncd.client_versions
+        (id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, valid_from, valid_to,
+         change_kind, end_kind, pull_id)
+    SELECT c.id, c.workspace_id, c.name, c.notes, c.hourly_rate, c.currency, c.archived, c.at, c.extra,
+           c._valid_from, greatest($1, c._valid_from + interval '1 microsecond'), c._change_kind, 'update', $2
+    FROM toggl.clients c JOIN staged s USING (id)
+    WHERE s._change_kind = 'update'
+    RETURNING id
+), written AS (
     UPDATE toggl.clients c
     SET name = s.name, notes = s.notes, hourly_rate = s.hourly_rate, currency = s.currency, archived = s.archived,
         at = s.at, extra = s.extra, deleted_at = NULL, _is_stub = false, _synced_at = $1, _pull_id = $2,
-        _valid_from = CASE s.change WHEN 'volatile' THEN c._valid_from
-                                    WHEN 'update' THEN greatest($1, c._valid_from + interval '1 microsecond')
-                                    ELSE $1 END,
-        _change_kind = CASE s.change WHEN 'volatile' THEN c._change_kind ELSE s.change END
-    FROM pg_temp.staged_clients s WHERE s.id = c.id
-    RETURNING c.id, c.workspace_id, c._valid_from, s.change
+        _valid_from = CASE s._change_kind WHEN 'volatile' THEN c._valid_from
+                                          WHEN 'update' THEN greatest($1, c._valid_from + interval '1 microsecond')
+                                          ELSE $1 END,
+        _change_kind = CASE s._change_kind WHEN 'volatile' THEN c._change_kind ELSE s._change_kind END
+    FROM staged s WHERE s.id = c.id
+    RETURNING c.id, c.workspace_id, c._valid_from, s._change_kind AS change
 ), told AS (
     INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids)
     SELECT $2, workspace_id, 'clients', change, _valid_from, array_agg(id ORDER BY id)
     FROM written WHERE change <> 'volatile' GROUP BY workspace_id, change, _valid_from
 )
-SELECT count(*) FROM written;
+SELECT (SELECT count(*) FROM superseded) AS ended, (SELECT count(*) FROM written) AS written;
 
 -- name: bury_clients
 -- Tombstones for the live rows $1; $2 pull. They are decided now: an answer that began earlier cannot bring them back.

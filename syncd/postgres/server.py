@@ -189,6 +189,7 @@ async def start(
         "unix_socket_directories": "",  # a path limit of 107 bytes and a directory to guard, for nothing TCP cannot do
         "timezone": "UTC",
         "log_timezone": "UTC",
+        "wal_compression": "on",  # a page that changes goes into the WAL whole after each checkpoint
         "log_checkpoints": "off",  # else a line every five minutes, for ever, in a log that nobody rotates
         **settings,
     }

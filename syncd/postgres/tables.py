@@ -27,6 +27,7 @@ class Table(Generic[R]):
         self._record: type[R] = record
         self._plural = f"{resource}s"
         self._columns = [field.name for field in msgspec.structs.fields(record)]
+        self._changed = msgspec.defstruct(f"Changed{record.__name__}", [("_change_kind", Change)], bases=(record,))
 
     async def list_ids(
         self, connection: Connection, workspace_id: int
@@ -45,7 +46,7 @@ class Table(Generic[R]):
         }
 
     async def write(self, connection: Connection, diff: Diff[R], began_at: datetime, pull_id: int) -> None:
-        """Carry out a diff: new rows by COPY; changes by COPY into a staging table, then set-based.
+        """Carry out a diff: new rows by COPY, changes by one statement for all.
 
         Raises:
             ROW_REFUSED: some row breaks a rule of its table.
@@ -96,7 +97,7 @@ class Table(Generic[R]):
             self._plural,
             schema_name="toggl",
             columns=[*self._columns, *_BIRTH],
-            records=[(*row(record), *birth) for record in records],
+            records=((*row(record), *birth) for record in records),
         )
         _expect(f"{self._plural} inserted", len(records), _count(status))
         ids = [record.id for record in records]
@@ -106,18 +107,10 @@ class Table(Generic[R]):
     async def _change(
         self, connection: Connection, changes: list[tuple[R, Change]], began_at: datetime, pull_id: int
     ) -> None:
-        row = msgspec.structs.astuple
-        await connection.execute(self._query("stage"))
-        await connection.copy_records_to_table(
-            f"staged_{self._plural}",
-            schema_name="pg_temp",
-            records=[(*row(record), change) for record, change in changes],
-        )
-        superseded = await connection.execute(self._query("supersede"), began_at, pull_id)
-        updated = await connection.fetchval(self._query("update"), began_at, pull_id)
-        ended = sum(change == "update" for _, change in changes)
-        _expect(f"{self._plural} superseded", ended, _count(superseded))
-        _expect(f"{self._plural} updated", len(changes), updated)
+        staged = [self._changed(*msgspec.structs.astuple(record), change) for record, change in changes]
+        (counts,) = await connection.fetch(self._query("change"), began_at, pull_id, staged)
+        _expect(f"{self._plural} superseded", sum(change == "update" for _, change in changes), counts["ended"])
+        _expect(f"{self._plural} updated", len(changes), counts["written"])
 
     def _query(self, verb: str) -> str:
         return queries()[f"{verb}_{self._plural}"]

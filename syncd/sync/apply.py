@@ -1,10 +1,10 @@
 """One workspace into the mirror: plan on what is stored, apply, and be right about what is gone and what is refused.
 
-merge its slices ─▶ plan ─▶ something to bury? ─▶ apply ─▶ commit     one transaction, tried again while
-        │ a row is refused          │ yes                             the database stumbles
-        ▼                           ▼
-find out which, put it aside,     ask the source for it by its id
-merge without it
+something to bury? ─▶ merge its slices ─▶ plan ─▶ apply ─▶ commit     one transaction, tried again while
+       │ yes                  │ a row is refused                      the database stumbles
+       ▼                      ▼
+ask the source for     find out which, put it aside,
+it by its id           merge without it
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import tenacity
 from syncd.clock import Clock
 from syncd.errors import DatabaseUnavailable, TogglError
 from syncd.failpoints import reach
-from syncd.plan import Culprit, Diff, WorkspacePlan
+from syncd.plan import Culprit, Diff, Tally, WorkspacePlan
 from syncd.postgres.store import RowRefused, Store
 from syncd.postgres.writer import Begun
 from syncd.records import Reject, Resource, Workspace, WorkspaceSnapshot
@@ -63,12 +63,12 @@ class Applier:
         Raises:
             DatabaseError, FencedOut, InvariantViolated: nothing of this workspace was written, or all of it.
         """
-        try:
-            return await self._apply_stubbornly(snapshot, is_sure=False)
-        except _NeedsProof as doomed:
-            for resource in await self._find_alive(snapshot.workspace, _listable(doomed.objects, snapshot)):
-                snapshot = doubt(snapshot, resource, "contradicted")
-            return await self._apply_stubbornly(snapshot, is_sure=True)
+        plan, rejects = await self._apply_stubbornly(snapshot, is_sure=False)
+        if not plan.doomed:
+            return plan, rejects
+        for resource in await self._find_alive(snapshot.workspace, _listable(plan.doomed, snapshot)):
+            snapshot = doubt(snapshot, resource, "contradicted")
+        return await self._apply_stubbornly(snapshot, is_sure=True)
 
     async def stand_by(self, workspace_id: int) -> int:
         """Leave a workspace to another token; how many rows this one saw in it."""
@@ -99,14 +99,16 @@ class Applier:
                 return await self._retrying(partial(self._apply_once, rest, is_sure=True)), rejects
 
     async def _apply_once(self, snapshot: WorkspaceSnapshot, *, is_sure: bool) -> WorkspacePlan:
+        """The plan as it was carried out; if it dooms rows and nobody `is_sure` of that, it was not."""
         async with self.store.workspace(self.begun, snapshot.workspace.id) as writer:
             pulling = self._pulling(await writer.read_decisions())
             await writer.write_workspace(snapshot.workspace.name)
             clients, projects = await writer.read()
+            plan = plan_workspace(snapshot, clients, projects, (Tally(), Tally()), pulling)
+            if plan.doomed and not is_sure:
+                return plan
             tallies = await Merging(writer, clients, projects, pulling, writer.write_rows).merge(snapshot)
             plan = plan_workspace(snapshot, clients, projects, tallies, pulling)
-            if plan.doomed and not is_sure:
-                raise _NeedsProof(plan.doomed)
             await writer.apply(plan)
             reach("before_workspace_commit")
         return plan
@@ -175,14 +177,6 @@ def _listable(objects: list[tuple[Resource, int]], snapshot: WorkspaceSnapshot) 
     """Those that the list would hold if they were there: listed by client, a project that left its client is not."""
     by_client = snapshot.projects.strategy == "client"
     return [(resource, id_) for resource, id_ in objects if not (by_client and resource == "project")]
-
-
-class _NeedsProof(Exception):
-    """The plan buries `objects`, (resource, id), and the source has not been asked for them. Leaves the transaction."""
-
-    def __init__(self, objects: list[tuple[Resource, int]]) -> None:
-        super().__init__(len(objects))
-        self.objects = objects
 
 
 class _RollBack(Exception):

@@ -87,7 +87,13 @@ def decide(record: R, row: Stored[R], began_at: datetime) -> Verdict:
         return "unchanged"
     if record.at < row.record.at:
         return "stale"
-    return "volatile" if _lasting(record) == _lasting(row.record) else "update"
+    return "volatile" if _is_volatile(record, row.record) else "update"
+
+
+def _is_volatile(record: R, stored: R) -> bool:
+    """Whether two records differ, and in volatile fields only."""
+    moved = {name: getattr(stored, name) for name in record.VOLATILE if getattr(stored, name) != getattr(record, name)}
+    return bool(moved) and msgspec.structs.replace(record, **moved) == stored
 
 
 def next_regressions(stale: Iterable[R], before: Mapping[str, Regression], *, counts: bool) -> dict[str, Regression]:

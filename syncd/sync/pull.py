@@ -36,6 +36,7 @@ from syncd.sync.completeness import clients_moved, doubt_all
 from syncd.sync.consequences import consequence
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.report import PullReport, database_time
+from syncd.sync.room import Room
 from syncd.toggl.client import Conversation, Toggl
 from syncd.toggl.dialect import Dialect, ListingPlan
 from syncd.toggl.traffic import Retry
@@ -74,6 +75,7 @@ class Puller:
     clock: Clock
     on_retry: Callable[[str, Retry], None]
     budget: Budget | None = None
+    room: Room = field(default_factory=Room)
 
     async def pull(self, subject: Subject, *, full: bool = False) -> PullReport:
         """Pull one token. Whatever the source or the database do ends in a report, never in an exception.
@@ -175,9 +177,10 @@ class Puller:
             await self._finish_unchanged(begun, report)
             return
         report.is_compared = True
-        sighting = self.dialect.decode(fetched)
-        del fetched  # the bodies are the largest thing a pull holds
-        rejects = await self._apply_all(begun, sighting, report, conversation)
+        async with self.room.place():
+            sighting = self.dialect.decode(fetched)
+            del fetched  # bodies and records are the largest things a pull holds
+            rejects = await self._apply_all(begun, sighting, report, conversation)
         await self._finish_changed(begun, report, sighting, rejects, seen)
 
     async def _plan(self, subject: Subject, begun: Begun, report: PullReport, *, full: bool) -> ListingPlan:

@@ -65,25 +65,27 @@ async def audit(url: str) -> AsyncIterator[Connection]:
         yield connection
 
 
-def strike(monkeypatch: pytest.MonkeyPatch, act: Act, *, where: str = "apply", times: int = 1) -> Callable[[], int]:
+def strike(monkeypatch: pytest.MonkeyPatch, act: Act, *, before: str = "", times: int = 1) -> Callable[[], int]:
     """Do something in the middle of a workspace's transaction, so many times; tells how often it was done.
 
-    `where`: the step before which it is done; "apply" is the whole plan, and then it is done after it.
+    `before`: rows of that resource are written; else it is done when the whole plan is applied.
     """
-    original = getattr(WorkspaceWriter, where)
+    step = "write_rows" if before else "apply"
+    original = getattr(WorkspaceWriter, step)
     left = times
 
-    async def step(self: WorkspaceWriter, plan: Any, *more: Any) -> None:
+    async def struck(self: WorkspaceWriter, what: Any, *more: Any) -> Any:
         nonlocal left
-        is_due, left = left > 0, left - 1
-        if where == "apply":
-            await original(self, plan, *more)
-        if is_due:
+        is_due = left > 0 and before in ("", what)
+        left -= is_due
+        if is_due and before:
             await act(self)
-        if where != "apply":
-            await original(self, plan, *more)
+        result = await original(self, what, *more)
+        if is_due and not before:
+            await act(self)
+        return result
 
-    monkeypatch.setattr(WorkspaceWriter, where, step)
+    monkeypatch.setattr(WorkspaceWriter, step, struck)
     return lambda: times - max(left, 0)
 
 
@@ -253,7 +255,7 @@ async def test_a_deadlock(stage: Stage, url: str, audit: Connection, monkeypatch
             crossing.append(asyncio.create_task(cross()))
             await eventually(is_waiting)
 
-        struck = strike(monkeypatch, meet, where="_write_stubs")  # clients are written, projects are not
+        struck = strike(monkeypatch, meet, before="project")  # clients are written, projects are not
         async with puller_of(stage, url) as puller:
             report = await puller.pull(T0)
         await asyncio.gather(*crossing)
@@ -290,7 +292,7 @@ async def test_a_transaction_that_cannot_be_serialised(
     async def interfere(_: WorkspaceWriter) -> None:
         await audit.execute("UPDATE toggl.projects SET color = color WHERE id = 102")
 
-    struck = strike(monkeypatch, interfere, where="_write_stubs")
+    struck = strike(monkeypatch, interfere, before="project")
     async with puller_of(stage, url) as puller:
         report = await puller.pull(T0)
     assert (report.result, report.db_retries, struck()) == ("changed", 1, 1), report.error

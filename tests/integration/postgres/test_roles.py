@@ -168,10 +168,12 @@ async def test_roles_can_be_made_again(admin: Any) -> None:
 
 
 async def test_the_writer_needs_nothing_that_the_public_may_do(admin: Any, migrated_url: str) -> None:
-    """Where an administrator took that away it still stages rows in temporary tables."""
+    """Where an administrator took that away it gets in and does its work, for which it makes no tables."""
     await admin.execute(f'REVOKE ALL ON DATABASE "{name_of(migrated_url)}" FROM PUBLIC')
     writer = await asyncpg.connect(as_user(migrated_url, "syncd_writer"))
-    await writer.execute("CREATE TEMPORARY TABLE staged (id bigint)")
+    assert await writer.fetchval("SELECT count(*) FROM syncd.tokens") == 0
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await writer.execute("CREATE TEMPORARY TABLE staged (id bigint)")
     await writer.close()
 
 
