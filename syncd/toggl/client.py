@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import aiohttp
@@ -51,7 +51,7 @@ def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool 
     request, for writes, whose outcome would be in doubt if they met a kept one that the server has given up.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), force_close=force_close),
+        connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,
         timeout=timeout,
@@ -61,8 +61,12 @@ def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool 
     )
 
 
+@cache
 def _tls() -> ssl.SSLContext:
-    """Certificates are verified, and TLS 1.2 is the least: what the system's OpenSSL allows may be older."""
+    """Certificates are verified, and TLS 1.2 is the least: what the system's OpenSSL allows may be older.
+
+    Made when it is needed: reading all certificates takes as long as a hundred requests.
+    """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
@@ -262,6 +266,7 @@ class Conversation:
                 headers=self._headers if request.body is None else {**self._headers, **JSON},
                 allow_redirects=False,
                 middlewares=(_only_once,) if request.is_write else (),
+                ssl=_tls() if where.startswith("https:") else True,
             ) as response:
                 http_status = response.status
                 self._compare_clocks(date_of(response.headers))

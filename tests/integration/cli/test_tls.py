@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NoReturn
 
+import aiohttp
 import pytest
 import trustme
 from aiohttp import web
 
-from syncd.toggl.client import open_session
+from syncd.errors import TogglUnavailable
+from syncd.toggl.client import Toggl
+from syncd.toggl.dialect import Request
 from tests.processes import Syncd
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 6, 1, tzinfo=UTC)
@@ -74,10 +78,30 @@ async def test_a_certificate_that_is_good(authority: trustme.CA, configured: Syn
     assert outcome.pull()["syncd.pull.reason"] == "token_rejected"
 
 
+class Unplugged(aiohttp.TCPConnector):
+    """Connects to nobody, and keeps how each connection would have been secured."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secured: list[object] = []
+
+    async def connect(self, req: aiohttp.ClientRequest, *_arguments: Any, **_options: Any) -> NoReturn:
+        self.secured.append(req.ssl)
+        raise OSError
+
+
 async def test_old_versions_of_tls_are_not_spoken() -> None:
     """1.2 at least, whatever the system allows, and certificates are verified."""
-    async with open_session() as session:
-        context = getattr(session.connector, "_ssl", None)
-        assert isinstance(context, ssl.SSLContext)
-        assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
-        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    connector = Unplugged()
+    async with aiohttp.ClientSession(connector=connector) as session:
+        toggl = Toggl(session, "https://toggl.example", 0.0, sleep=no_sleep)
+        with pytest.raises(TogglUnavailable):
+            await toggl.conversation("acme", "a-secret", lambda _: None).send(Request("/api/v9/me"))
+    context = connector.secured[0]
+    assert isinstance(context, ssl.SSLContext)
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+async def no_sleep(_seconds: float) -> None:
+    """The wait before another attempt, which is as vain."""
