@@ -8,10 +8,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from syncd import config
-from syncd.cli.setup import plain_reporter, run_async
+from syncd.cli.run import measuring_reporter
+from syncd.cli.setup import open_log, run_async
 from syncd.cli.tables import pulls_summary, result_console
 from syncd.clock import Clock
 from syncd.service.demo import Outcome, Stage, sample_query, show, show_once
+from syncd.service.reporting import Reporter
 
 
 @click.command("demo")
@@ -21,10 +23,10 @@ def command(context: click.Context, once: bool) -> None:
     """PostgreSQL, a Toggl server with living data, and the daemon, in one; needs no account. Ctrl-C stops all three."""
     clock, console = Clock(), result_console(soft_wrap=True)
     if not once:
-        reporter = plain_reporter(config.Log(), sys.stdout, clock)
-        run_async(reporter, show(reporter, clock, lambda stage: _announce(console, stage)))
+        measuring = measuring_reporter(config.Log(), sys.stdout, clock)
+        run_async(measuring, show(measuring, clock, lambda stage: _announce(console, stage)))
         return
-    reporter = plain_reporter(config.Log(level="warning"), sys.stderr, clock)
+    reporter = Reporter(open_log(config.Log(level="warning"), sys.stderr, clock), clock)
     stages: list[Stage] = []
     outcome = run_async(reporter, show_once(reporter, clock, stages.append))
     console.print(pulls_summary(outcome.reports))

@@ -2,15 +2,19 @@
 
 import os
 import sys
+from typing import TextIO
 
 import click
 
-from syncd.cli.setup import open_reporter, report_problems, run_async, settings_of
+from syncd import config
+from syncd.cli.setup import hide_secrets, open_log, report_problems, run_async, settings_of
 from syncd.clock import Clock
 from syncd.config import load_settings
 from syncd.errors import ConfigError
 from syncd.service.daemon import Daemon
+from syncd.service.measuring import MeasuringReporter
 from syncd.service.sd_notify import ServiceManager
+from syncd.telemetry.metrics import Metrics
 
 
 @click.command("run")
@@ -23,7 +27,14 @@ def command(context: click.Context) -> None:
     except ConfigError as error:
         report_problems(error, sys.stdout, clock)
         raise
-    reporter = open_reporter(settings, sys.stdout, clock)
+    reporter = measuring_reporter(settings.log, sys.stdout, clock)
+    hide_secrets(reporter.log, settings)
     manager = ServiceManager(os.environ, clock)
     daemon = Daemon(settings, reporter, clock, manager, load=lambda: load_settings(context.obj, os.environ))
     run_async(reporter, daemon.run())
+
+
+def measuring_reporter(how: config.Log, stream: TextIO, clock: Clock) -> MeasuringReporter:
+    """A reporter that logs to `stream`, and counts."""
+    metrics = Metrics()
+    return MeasuringReporter(open_log(how, stream, clock, metrics.event_emitted), metrics, clock)

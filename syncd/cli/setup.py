@@ -17,7 +17,6 @@ from syncd.errors import ConfigError
 from syncd.service.reporting import Reporter
 from syncd.telemetry import crash, events, logs
 from syncd.telemetry.logs import Log
-from syncd.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -30,17 +29,22 @@ def settings_of(context: click.Context, *, require_tokens: bool = True) -> Setti
 
 def open_reporter(settings: Settings, stream: TextIO, clock: Clock) -> Reporter:
     """A reporter that logs to `stream` and knows every secret of `settings`."""
-    reporter = plain_reporter(settings.log, stream, clock)
+    log = open_log(settings.log, stream, clock)
+    hide_secrets(log, settings)
+    return Reporter(log, clock)
+
+
+def hide_secrets(log: Log, settings: Settings) -> None:
+    """Let no secret of `settings` through."""
     for token in settings.tokens:
-        reporter.log.redactor.add_secret(token.secret.get_secret_value())
+        log.redactor.add_secret(token.secret.get_secret_value())
     if settings.database.url is not None:
-        reporter.log.redactor.add_url(settings.database.url.get_secret_value())
-    return reporter
+        log.redactor.add_url(settings.database.url.get_secret_value())
 
 
 def report_problems(error: ConfigError, stream: TextIO, clock: Clock) -> None:
     """Say on the log, too, why the service does not start: whoever watches it may see nothing else."""
-    log = plain_reporter(config.Log(), stream, clock).log
+    log = open_log(config.Log(), stream, clock)
     log.emit(events.CONFIG_INVALID, level="fatal", error=error)
     log.close()
 
@@ -59,9 +63,8 @@ def ask(context: click.Context, question: Callable[[Settings, Log], Coroutine[An
     return run_async(reporter, question(settings, reporter.log))
 
 
-def plain_reporter(how: config.Log, stream: TextIO, clock: Clock) -> Reporter:
-    """A reporter that logs to `stream` and knows no secrets but by their looks."""
-    metrics = Metrics()
+def open_log(how: config.Log, stream: TextIO, clock: Clock, on_event: Callable[[str], None] = lambda _: None) -> Log:
+    """A log on `stream` that knows secrets by their looks only, and that takes what nobody catches."""
     log = logs.configure(
         format=how.format,
         level=how.level,
@@ -69,10 +72,10 @@ def plain_reporter(how: config.Log, stream: TextIO, clock: Clock) -> Reporter:
         clock=clock,
         run_id=fresh_id(),
         instance_id=fresh_id(),
-        on_event=metrics.event_emitted,
+        on_event=on_event,
     )
     crash.install(log)
-    return Reporter(log, metrics, clock)
+    return log
 
 
 def run_async(reporter: Reporter, main: Coroutine[Any, Any, T]) -> T:

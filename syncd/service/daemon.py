@@ -18,9 +18,9 @@ from syncd.service.database import database_url, sqlstate_field
 from syncd.service.dispatcher import Dispatcher, dispatcher_of
 from syncd.service.heartbeat import Heartbeat
 from syncd.service.housekeeping import expire_history
+from syncd.service.measuring import MeasuringReporter
 from syncd.service.pages import serve_pages
 from syncd.service.reload import Reload
-from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime, open_runtime
 from syncd.service.sd_notify import ServiceManager
 from syncd.service.ticking import ticking
@@ -39,7 +39,7 @@ class Daemon:
     def __init__(
         self,
         settings: Settings,
-        reporter: Reporter,
+        reporter: MeasuringReporter,
         clock: Clock,
         manager: ServiceManager | None = None,
         load: Callable[[], Settings] | None = None,

@@ -21,6 +21,7 @@ from syncd.postgres.embedded import EmbeddedPostgres, default_data_dir
 from syncd.postgres.sql import queries
 from syncd.service.daemon import Daemon
 from syncd.service.database import open_database
+from syncd.service.measuring import MeasuringReporter
 from syncd.service.once import pull_all
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import open_runtime
@@ -72,7 +73,7 @@ async def show_once(reporter: Reporter, clock: Clock, announce: Callable[[Stage]
     return Outcome(reports, list(rows[0].keys()) if rows else [], [tuple(row) for row in rows])
 
 
-async def show(reporter: Reporter, clock: Clock, announce: Callable[[Stage], None]) -> None:
+async def show(reporter: MeasuringReporter, clock: Clock, announce: Callable[[Stage], None]) -> None:
     """Set up and run the daemon on data that changes, until a signal. Raises like `show_once`."""
     async with _stage(reporter, clock) as (stage, world):
         announce(stage)

@@ -11,8 +11,8 @@ from typing import Any
 from syncd.clock import Clock
 from syncd.errors import DatabaseError
 from syncd.postgres.registry import Registry
+from syncd.service.measuring import MeasuringReporter
 from syncd.service.punctuality import Punctuality, Turn
-from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime
 from syncd.telemetry import events
 from syncd.telemetry.metrics import TokenState
@@ -27,7 +27,7 @@ ANSWER_WITHIN_S = 10.0
 class Heartbeat:
     """Measures and emits `syncd.heartbeat`."""
 
-    def __init__(self, reporter: Reporter, clock: Clock) -> None:
+    def __init__(self, reporter: MeasuringReporter, clock: Clock) -> None:
         self._reporter = reporter
         self._clock = clock
         self._started = clock.monotonic()

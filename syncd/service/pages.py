@@ -18,8 +18,8 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 from syncd.clock import Clock
 from syncd.errors import ConfigError, reason_of
 from syncd.service import status_page
+from syncd.service.measuring import MeasuringReporter
 from syncd.service.overview import Lookout, Overview, count_states, unreadiness
-from syncd.service.reporting import Reporter
 from syncd.service.vitals import Vitals
 from syncd.telemetry.logs import program_version
 from syncd.telemetry.metrics import Metrics
@@ -42,7 +42,7 @@ _HEADERS = {
 
 @asynccontextmanager
 async def serve_pages(
-    listen: tuple[str, int] | None, vitals: Vitals, reporter: Reporter, clock: Clock
+    listen: tuple[str, int] | None, vitals: Vitals, reporter: MeasuringReporter, clock: Clock
 ) -> AsyncIterator[None]:
     """Serve as long as the block.
 
@@ -83,7 +83,7 @@ async def _watch_loop(metrics: Metrics, clock: Clock) -> None:
 class Pages:
     """The handlers, and what they look at."""
 
-    def __init__(self, vitals: Vitals, lookout: Lookout, reporter: Reporter, clock: Clock) -> None:
+    def __init__(self, vitals: Vitals, lookout: Lookout, reporter: MeasuringReporter, clock: Clock) -> None:
         self._vitals = vitals
         self._lookout = lookout
         self._metrics = reporter.metrics

@@ -1,4 +1,4 @@
-"""What a pull leaves behind for people: its canonical log line, the lines that explain it, its metrics."""
+"""What a pull leaves behind for people: its canonical log line, and the lines that explain it."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from syncd.clock import Clock
 from syncd.errors import (
     ContractChanged,
-    DatabaseError,
     InvariantViolated,
     QuotaExhausted,
     RateLimited,
@@ -23,7 +22,6 @@ from syncd.sync.report import Counts, PullReport
 from syncd.telemetry import events, row_events
 from syncd.telemetry.event import Level
 from syncd.telemetry.logs import Log
-from syncd.telemetry.metrics import Metrics, Resource
 from syncd.toggl.breaker import Change
 from syncd.toggl.traffic import Retry
 
@@ -35,11 +33,10 @@ LINES_PER_PULL = 20
 
 
 class Reporter:
-    """Turns reports into log lines and metrics. Remembers which tokens were rejected, to say when one recovers."""
+    """Turns reports into log lines. Remembers which tokens were rejected, to say when one recovers."""
 
-    def __init__(self, log: Log, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, log: Log, clock: Clock) -> None:
         self.log = log
-        self.metrics = metrics
         self._clock = clock
         self._rejected: set[str] = set()
         self.recent = RecentPulls()
@@ -47,7 +44,6 @@ class Reporter:
 
     def retry(self, token: str, retry: Retry) -> None:
         """One failed attempt: quiet while there is another to come."""
-        self.metrics.request_retried()
         self.log.emit(
             events.HTTP_RETRY,
             {
@@ -92,7 +88,6 @@ class Reporter:
         self._explain_token(report)
         self._explain_records(report)
         self._explain_interval(report)
-        self._measure(report)
         self.recent.add(report)
         self.log.emit(
             events.PULL_FINISH,
@@ -116,20 +111,6 @@ class Reporter:
         }
         is_back = stretch.interval_s <= stretch.configured_s
         self.log.emit(events.INTERVAL_STRETCHED, fields, level="info" if is_back else None)
-
-    def _measure(self, report: PullReport) -> None:
-        self.metrics.pull_finished(report.result, report.duration_s)
-        self.metrics.service.database_retried(report.db_retries)
-        if isinstance(report.error, DatabaseError):
-            self.metrics.service.database_failed()
-        for http_status, count in report.traffic.answers.items():
-            self.metrics.requests_answered(http_status, count)
-        resources: tuple[tuple[Resource, Counts], ...] = (("client", report.clients), ("project", report.projects))
-        for resource, counts in resources:
-            self.metrics.rows_written(resource, "inserted", counts.inserted)
-            self.metrics.rows_written(resource, "updated", counts.updated)
-            self.metrics.rows_written(resource, "deleted", counts.deleted)
-            self.metrics.rows_written(resource, "reappeared", counts.reappeared)
 
     def _explain_token(self, report: PullReport) -> None:
         error, token = report.error, {"syncd.token.id": report.token}

@@ -24,7 +24,7 @@ from syncd.postgres.registry import Registry
 from syncd.postgres.store import Store
 from syncd.service.daemon import Daemon
 from syncd.service.dispatcher import LocalDispatcher
-from syncd.service.reporting import Reporter
+from syncd.service.measuring import MeasuringReporter
 from syncd.service.runtime import Runtime, rules_of
 from syncd.service.workers import Work
 from syncd.sync.pull import Puller, Subject
@@ -182,7 +182,7 @@ def dispatcher_of(settings: Settings, runtime: Runtime, _url: str, clock: Clock)
     return dispatcher
 
 
-class NotingReporter(Reporter):
+class NotingReporter(MeasuringReporter):
     """Writes successes into the diary, too."""
 
     def __init__(self, diary: Diary, clock: SimClock) -> None:

@@ -10,13 +10,13 @@ import aiohttp
 from pydantic import SecretStr
 
 from syncd import config
-from syncd.cli.setup import plain_reporter
+from syncd.cli.run import measuring_reporter
 from syncd.clock import Clock
 from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Entry, Registry
+from syncd.service.measuring import MeasuringReporter
 from syncd.service.pages import serve_pages
-from syncd.service.reporting import Reporter
 from syncd.service.vitals import Vitals
 from syncd.sync.report import PullReport, Result
 from syncd.tokens import Token
@@ -44,7 +44,7 @@ class Site:
     database: Database
     registry: Registry
     vitals: Vitals
-    reporter: Reporter
+    reporter: MeasuringReporter
     clock: Hands
 
     async def do(self, statement: str, *arguments: object) -> None:
@@ -79,7 +79,7 @@ async def site_of(
 ) -> AsyncIterator[Site]:
     """Pages about these tokens, registered and pulled a minute ago, on the database at `url`."""
     clock = Hands()
-    reporter = plain_reporter(config.Log(), StringIO(), clock)
+    reporter = measuring_reporter(config.Log(), StringIO(), clock)
     tokens = [Token(name, SecretStr(SECRET), (), INTERVAL, rank) for rank, name in enumerate(names)]
     pool = await open_pool(url, size=2, connect_timeout_s=5)
     try:

@@ -13,7 +13,8 @@ from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Registry
 from syncd.service.heartbeat import Heartbeat
-from syncd.service.reporting import SKEW_EVERY_S, Reporter
+from syncd.service.measuring import MeasuringReporter
+from syncd.service.reporting import SKEW_EVERY_S
 from syncd.service.runtime import Runtime
 from syncd.telemetry import logs
 from syncd.telemetry.metrics import Metrics
@@ -31,7 +32,7 @@ class Watched:
         self.log = logs.configure(
             format="json", stream=self._stream, clock=self.clock, run_id="r", instance_id="i", strict=True
         )
-        self.reporter = Reporter(self.log, Metrics(), self.clock)
+        self.reporter = MeasuringReporter(self.log, Metrics(), self.clock)
         runtime = SimpleNamespace(database=database, registry=Registry(database))
         self._heartbeat = Heartbeat(self.reporter, self.clock)
         self._heartbeat.open(cast("Runtime", runtime))

@@ -21,7 +21,6 @@ from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime
 from syncd.sync.pull import Subject
 from syncd.telemetry import logs
-from syncd.telemetry.metrics import Metrics
 from syncd.toggl import v9
 from tests.integration.sync.conftest import Mirror, mirror_of
 
@@ -70,7 +69,7 @@ async def test_one_client_goes_the_way_that_the_page_tells(mirror: Mirror, world
     stream = io.StringIO()
     log = logs.configure(format="json", level="info", stream=stream, clock=Clock(), run_id="r", instance_id="i")
     subjects = {name: Subject(name, secret) for name, secret in mirror.tokens.items()}
-    runtime = Runtime(mirror.database, mirror.registry, mirror.puller, Reporter(log, Metrics(), Clock()), subjects)
+    runtime = Runtime(mirror.database, mirror.registry, mirror.puller, Reporter(log, Clock()), subjects)
     await runtime.pull("t0")
     world.update_client(STARTUP, name="Small Startup Ltd")
     with followed() as calls:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from syncd.service.heartbeat import ANSWER_WITHIN_S, Heartbeat
-from syncd.service.reporting import Reporter
+from syncd.service.measuring import MeasuringReporter
 from syncd.service.runtime import Runtime
 from syncd.telemetry.metrics import Metrics
 from tests.sim.loop import SimClock, SimLoop
@@ -41,7 +41,7 @@ def beat_for(seconds: float, opens_at: float, health: Callable[[], Awaitable[Any
     """A heartbeat every minute whose database comes at `opens_at`."""
     loop = SimLoop(Random(1))
     lines = Lines(loop)
-    heartbeat = Heartbeat(Reporter(cast("Any", lines), Metrics(), SimClock(loop)), SimClock(loop))
+    heartbeat = Heartbeat(MeasuringReporter(cast("Any", lines), Metrics(), SimClock(loop)), SimClock(loop))
 
     async def live() -> None:
         beating = asyncio.ensure_future(heartbeat.beat_every(60.0))

@@ -1,0 +1,28 @@
+"""What a command takes before it begins: it is run from cron, for one token as for thousands."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SERVERS = ("aiohttp.web", "apscheduler", "jinja2", "pgqueuer", "prometheus_client", "syncd.emulator")
+"""What only a process needs that serves something."""
+
+LOAD = """
+import gc, json, sys
+import click
+from syncd.cli.main import cli
+assert cli.get_command(click.Context(cli), sys.argv[1]) is not None
+print(json.dumps([sorted(sys.modules), gc.isenabled(), gc.get_freeze_count()]))
+"""
+
+
+@pytest.mark.parametrize("name", ["once", "check", "status"])
+def test_a_command_loads_no_server(name: str) -> None:
+    """Nor what servers need; and what it loads is neither garbage now nor looked at later."""
+    loading = subprocess.run([sys.executable, "-c", LOAD, name], check=True, capture_output=True)
+    modules, collects, frozen = json.loads(loading.stdout)
+    assert sorted({"syncd.cli.main", *SERVERS}.intersection(modules)) == ["syncd.cli.main"]
+    assert collects
+    assert frozen > 0
