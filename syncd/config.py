@@ -11,19 +11,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
 
 from syncd import config_problems as words
 from syncd import config_values as kinds
@@ -140,27 +133,15 @@ class TokenEntry(_Table):
     interval: kinds.PositiveDuration | None = None
 
 
-class Written(BaseSettings):
+class Written(_Table):
     """Everything that may be written, before the secrets are read."""
 
-    model_config = SettingsConfigDict(
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        case_sensitive=True,
-        env_prefix=words.PREFIX,
-        env_nested_delimiter="__",
-    )
     database: Database = Database()
     toggl: Toggl = Toggl()
     sync: Sync = Sync()
     service: Service = Service()
     log: Log = Log()
     tokens: tuple[TokenEntry, ...] = ()
-
-    def __init__(self, *sources: PydanticBaseSettingsSource) -> None:
-        """From *sources* alone, the first one wins; never from os.environ behind the caller's back."""
-        super().__init__(_build_sources=(sources, {}))
 
 
 TABLES = words.tables_of(Written)
@@ -220,20 +201,23 @@ def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     return next((place for place in (LOCAL_CONFIG, SYSTEM_CONFIG) if place.exists()), None)
 
 
-class _EnvironmentSource(EnvSettingsSource):
-    """The settings among *environ*; names that are none are left out, for they are reported elsewhere."""
+def _tree_of(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings among *environ*, in tables as in the file; names that are none are reported elsewhere."""
+    tree: dict[str, Any] = {}
+    for name, (*tables, key) in ENVIRONMENT.items():
+        if name in environ and (name != words.TOKENS_ENV or words.is_json(environ[name])):
+            table = reduce(lambda outer, inner: outer.setdefault(inner, {}), tables, tree)
+            table[key] = json.loads(environ[name]) if name == words.TOKENS_ENV else environ[name]
+    return tree
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        super().__init__(Written)
 
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        prefix = len(words.PREFIX)
-        return {
-            name[:prefix] + name[prefix:].lower(): self._environ[name]
-            for name in ENVIRONMENT
-            if name in self._environ and (name != words.TOKENS_ENV or words.is_json(self._environ[name]))
-        }
+def _overlaid(tree: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """*tree* with what *over* says otherwise, table by table."""
+    return {**tree, **over} | {
+        key: _overlaid(tree[key], over[key])
+        for key in tree.keys() & over.keys()
+        if isinstance(tree[key], Mapping) and isinstance(over[key], Mapping)
+    }
 
 
 class _Loading:
@@ -244,7 +228,7 @@ class _Loading:
         self._environ = environ
         self._problems = words.environment_problems(environ, ENVIRONMENT)
         self._tree = read_toml(file, self._problems) if file else {}
-        self._source = _EnvironmentSource(environ)
+        self._over = _tree_of(environ)
         listed = self._raw("tokens")
         self._listed: list[object] = listed if isinstance(listed, list) else []
         self._names: set[str] = set()
@@ -269,7 +253,7 @@ class _Loading:
 
     def _written(self) -> Written | None:
         try:
-            return Written(self._source, InitSettingsSource(Written, self._tree))
+            return Written.model_validate(_overlaid(self._tree, self._over))
         except ValidationError as error:
             for details in error.errors(include_url=False, include_input=False):
                 self._report(details["loc"], words.describe(details, TABLES))
@@ -374,7 +358,7 @@ class _Loading:
 
     def _raw(self, *keys: str) -> object:
         """What is written at *keys*, by the environment or else the file, before any check."""
-        for tree in (self._source(), self._tree):
+        for tree in (self._over, self._tree):
             value: object = tree
             for key in keys:
                 value = value.get(key) if isinstance(value, Mapping) else None

@@ -50,7 +50,7 @@ def tables_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> dict[tuple[
     return tables
 
 
-def environment_names(tables: Tables) -> dict[str, Location]:
+def environment_names(tables: Tables) -> dict[str, tuple[str, ...]]:
     """Every environment variable that is a setting -> where it belongs in the tree."""
     return {TOKENS_ENV: ("tokens",)} | {
         PREFIX + "__".join((*path, key)).upper(): (*path, key)

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_settings import NoDecode
 
 from syncd.durations import EXPECTED, parse_duration
 from syncd.tokens import check_name
@@ -112,7 +111,7 @@ OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
 DatabaseUrl = Annotated[Annotated[SecretStr, AfterValidator(_database_url)] | None, BeforeValidator(_empty_is_none)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
-Listen = Annotated[tuple[str, int] | None, NoDecode, BeforeValidator(_listen)]
+Listen = Annotated[tuple[str, int] | None, BeforeValidator(_listen)]
 Dispatcher = Annotated[Literal["local", "pgqueuer"], BeforeValidator(_installed)]
 TokenName = Annotated[str, AfterValidator(check_name)]
 WorkspaceIds = tuple[PositiveInt, ...]
