@@ -5,11 +5,11 @@
 SELECT relpersistence = 'u' FROM pg_class WHERE oid = 'syncd_queue.pgqueuer'::regclass;
 
 -- name: queue_tokens
--- At most $1 tokens whose turn has come and that have no job yet, most overdue first.
+-- At most $1 tokens whose turn has come and that have no job yet, most overdue first; see due_tokens.
 SELECT name, failures > 0 AS is_suspect FROM syncd.tokens
 WHERE enabled AND next_due_at <= now() AND (not_before IS NULL OR not_before <= now())
   AND NOT EXISTS (SELECT FROM syncd_queue.pgqueuer j WHERE j.dedupe_key = name AND j.status IN ('queued', 'picked'))
-ORDER BY next_due_at LIMIT $1;
+ORDER BY greatest(next_due_at, last_attempt_at) LIMIT $1;
 
 -- name: still_due
 -- Of the tokens $1, those whose turn it still is: their job may have been made while the last pull was about to end.

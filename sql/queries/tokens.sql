@@ -104,14 +104,16 @@ FROM syncd.tokens WHERE name = ANY ($1) AND not_before > now();
 
 -- name: due_tokens
 -- Tokens whose turn has come, most overdue first, none of $1 (those in work here): at most $2 that did well last time,
--- and at most $3 that did not, or are among $4.
+-- and at most $3 that did not, or are among $4. One whose pull was given up waits since that began, not since it was
+-- due: else it would come before all others again and again.
 WITH due AS (
-    SELECT name, next_due_at, failures > 0 OR name = ANY ($4) AS is_suspect FROM syncd.tokens
+    SELECT name, greatest(next_due_at, last_attempt_at) AS since, failures > 0 OR name = ANY ($4) AS is_suspect
+    FROM syncd.tokens
     WHERE enabled AND next_due_at <= now() AND (not_before IS NULL OR not_before <= now()) AND name <> ALL ($1)
 )
-(SELECT name, is_suspect FROM due WHERE NOT is_suspect ORDER BY next_due_at LIMIT $2)
+(SELECT name, is_suspect FROM due WHERE NOT is_suspect ORDER BY since LIMIT $2)
 UNION ALL
-(SELECT name, is_suspect FROM due WHERE is_suspect ORDER BY next_due_at LIMIT $3);
+(SELECT name, is_suspect FROM due WHERE is_suspect ORDER BY since LIMIT $3);
 
 -- name: hold_fence
 -- Lock the row of token $1 and check that pull $2 still owns it; no row = a later pull began.

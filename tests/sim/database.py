@@ -146,7 +146,7 @@ class Database:
         """See due_tokens."""
         now = self.now()
         ready = [
-            (token.next_due_at, name)
+            (max(token.next_due_at, token.last_attempt_at or token.next_due_at), name)
             for name, token in self.tokens.items()
             if token.enabled and token.next_due_at <= now and (token.not_before or now) <= now and name not in busy
         ]

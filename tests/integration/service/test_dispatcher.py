@@ -177,3 +177,15 @@ async def test_due_times_stay_on_their_grid(database: Database) -> None:
             due = after
     place_s = int(hashlib.md5(b"a").hexdigest()[:8], 16) / 2**32 * 300
     assert due.timestamp() % 300 == pytest.approx(place_s, abs=1e-5)
+
+
+async def test_a_token_whose_pull_was_given_up_goes_to_the_end_of_the_line(database: Database) -> None:
+    """It stays due, ever longer; others that failed are not kept waiting by it."""
+    names = ["given up", "failed"]
+    await register(database, *names, interval=HOUR)
+    store, registry = Store(database), Registry(database)
+    await store.begin("given up", timeout=HOUR, full_every=HOUR)
+    async with database.connection() as connection:
+        await connection.execute("UPDATE syncd.tokens SET next_due_at = now() - interval '2 h' WHERE name = 'given up'")
+        await connection.execute("UPDATE syncd.tokens SET next_due_at = now() - interval '1 h' WHERE name = 'failed'")
+    assert list(await registry.due([], 0, 1, shaky=names)) == ["failed"]
