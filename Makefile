@@ -75,7 +75,7 @@ test-bi: $(VENV)/.dev $(call environments,bi) ## real BI clients read a mirror: 
 	tests/bi/ensure-drivers
 	$(PYTHON) -m tests.bi $(ARGS)
 
-bench: $(VENV)/.dev $(call environments,bench) $(VENV)/compare/target-postgres/.done ## syncd beside the floor and its peers, into bench/RESULTS.md (ARGS="--only base,first")
+bench: $(VENV)/.dev $(call environments,bench) $(VENV)/compare/target-postgres/.done ## syncd beside the floor and its peers, half an hour, into bench/RESULTS.md (ARGS="--only base,first")
 	$(PYTHON) -m bench $(ARGS)
 
 queries: $(VENV)/.dev ## how long the queries of docs/queries.md take (ARGS="--projects 10000")

@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from bench.bodies import Shape, secret
-from bench.stage import ENVIRONMENTS, MIGRATED, ROOT, Command
+from bench.stage import BARE, ENVIRONMENTS, KEYLESS, MIGRATED, ROOT, Command
 
 PIPELINEWISE, MELTANO = "compare/target-postgres", "bench/meltano-target-postgres"
 BY_AGE = "coalesce(substring(name FROM ' v([0-9]+)$'), '0')::integer AS age, count(*)"
@@ -49,10 +49,11 @@ class Contestant(Protocol):
 class Syncd:
     """`syncd once`, as anybody would run it; pacing is off, and absent rows need not be old to be buried."""
 
-    template = MIGRATED
-
-    def __init__(self, readers: int = 0) -> None:
+    def __init__(self, readers: int = 0, template: str = MIGRATED, settings: str = "") -> None:
+        """`settings`: of its sessions with PostgreSQL, as a URL has them."""
         self.readers = readers
+        self.template = template
+        self._settings = settings
 
     def prepare(self, place: Place) -> None:
         shape = place.shape
@@ -71,7 +72,7 @@ class Syncd:
 
     def pipe(self, place: Place, step: str, /) -> list[Command]:
         options = ["--full"] if step == "full" else []
-        environ = {"SYNCD_DATABASE__URL": place.database}
+        environ = {"SYNCD_DATABASE__URL": place.database + self._settings}
         return [Command(sys.executable, "-m", "syncd", "--config", "config.toml", "once", *options, environ=environ)]
 
     def ages(self) -> str | None:
@@ -171,6 +172,9 @@ class Singer:
 CONTESTANTS: dict[str, Contestant] = {
     "syncd": Syncd(),
     "syncd, read": Syncd(readers=64),
+    "syncd, no foreign keys": Syncd(template=KEYLESS),
+    "syncd, no indexes": Syncd(template=BARE),
+    "syncd, no wait for the disk": Syncd(settings="?synchronous_commit=off"),
     "floor copy": Floor("copy"),
     "floor hash": Floor("hash"),
     "naive": Naive(),

@@ -34,9 +34,10 @@ class Figures:
         result = self._results[workload, step, "syncd"]
         return self._choose([cost.wal_bytes for cost in result.costs]) / result.workload.shape.tokens
 
-    def slope(self, step: str, unit: Literal["tokens", "rows"], less: int, more: int) -> float:
-        """Seconds for each further token or row, between two sizes: what every run costs at the start falls out."""
-        return (self.s(f"{more} {unit}", step) - self.s(f"{less} {unit}", step)) / (more - less)
+    def slope(self, step: str, unit: Literal["tokens", "rows"], less: str, more: str) -> float:
+        """Seconds for each further token or row, between two cases: what every run costs at the start falls out."""
+        few, many = (getattr(self._results[case, step, "syncd"].workload.shape, unit) for case in (less, more))
+        return (self.s(more, step) - self.s(less, step)) / float(many - few)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,12 @@ def faster(than: str, workload: str, step: str, asked: float, wanted: float, cal
 
 
 def _growth_per_token(step: str, f: Figures) -> float:
-    return f.slope(step, "tokens", 1_000, 10_000) / f.slope(step, "tokens", 10, 1_000)
+    further = f.slope(step, "tokens", "1000 tokens", "10000 tokens")
+    return further / f.slope(step, "tokens", "10 tokens", "1000 tokens")
+
+
+def _growth_per_row(largest: str, f: Figures) -> float:
+    return f.slope("first", "rows", "base", largest) / f.slope("first", "rows", "50000 rows", "base")
 
 
 MORE_GOALS = [
@@ -134,11 +140,15 @@ MORE_GOALS = [
         lambda f: f.s("by client", "unchanged") / f.s("by client", "unchanged", "floor hash"),
     ),
     less("peak memory, 20 tokens", 120, 80, lambda f: f.peak_mb("50000 rows"), "MB"),
+    less("peak memory, 800 tokens", 120, 80, lambda f: f.peak_mb("2000000 rows"), "MB"),
     less("peak memory, 2,000 tokens", 120, 80, lambda f: f.peak_mb("5000000 rows"), "MB"),
-    less(
-        "first sync: each further row from 0.5 to 5 million, against from 50,000 to 0.5 million",
-        *(1.2, 1.1),
-        lambda f: f.slope("first", "rows", 500_000, 5_000_000) / f.slope("first", "rows", 50_000, 500_000),
+    *(
+        less(
+            f"first sync: each further row from 0.5 to {millions} million, against from 50,000 to 0.5 million",
+            *(1.2, 1.1),
+            partial(_growth_per_row, f"{millions}000000 rows"),
+        )
+        for millions in (2, 5)
     ),
     *(
         less(

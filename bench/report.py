@@ -19,22 +19,27 @@ FOREIGN = {
 OWN = ("syncd", "aiohttp", "asyncpg", "msgspec")
 
 
-def judged(results: Results, goals: Iterable[Goal]) -> list[list[str]]:
-    """One line per goal whose steps were played: text, asked, wanted, by median, by minimum, verdict by median."""
+def judged(results: Results, goals: Iterable[Goal], *, is_whole: bool) -> list[list[str]]:
+    """One line per goal: text, asked, wanted, by median, by minimum, verdict by median.
+
+    A goal whose steps were not played is told only if *is_whole*, for then they were to be.
+    """
     lines = []
     for goal in goals:
+        sign = "≥" if goal.better == "more" else "≤"
+        limits = [f"{sign} {_figure(limit)}" for limit in (goal.asked, goal.wanted)]
         try:
             median, best = (goal.measure(Figures(results, choose)) for choose in (statistics.median, min))
+            lines.append([goal.text, *limits, _with(goal, median), _with(goal, best), goal.verdict(median)])
         except KeyError:
-            continue
-        sign = "≥" if goal.better == "more" else "≤"
-        cells = [f"{sign} {_figure(limit)}" for limit in (goal.asked, goal.wanted)]
-        lines.append([goal.text, *cells, _with(goal, median), _with(goal, best), goal.verdict(median)])
+            if is_whole:
+                lines.append([goal.text, *limits, "", "", "not measured"])
     return lines
 
 
 GOAL_HEAD = ["", "asked", "wanted", "by median", "by minimum", "is as"]
-COST_HEAD = ["case", "step", "contestant", "runs", "median s", "min s", "CPU s", "rows/s", "peak MB", "WAL B/row"]
+COST_HEAD = ["case", "tokens", "rows", "step", "contestant", "runs", "median s", "min s", "CPU s", "PG CPU s"]
+COST_HEAD += ["rows/s", "peak MB", "WAL B/row"]
 
 
 def costs(results: Results) -> list[list[str]]:
@@ -79,12 +84,14 @@ def machine(load: Sequence[float], postgres_version: str) -> list[str]:
 def _cost(result: Result) -> list[str]:
     shape, wall = result.workload.shape, [cost.wall_s for cost in result.costs]
     median = statistics.median(wall)
-    of_others = [_median(result.costs, name) for name in ("cpu_s", "peak_mb", "wal_bytes")]
-    cpu, peak, wal = of_others
+    cpu, postgres_cpu, peak, wal = (
+        _median(result.costs, name) for name in ("cpu_s", "postgres_cpu_s", "peak_mb", "wal_bytes")
+    )
     return [
-        *(result.workload.name, result.step, result.contestant, str(len(wall))),
-        *(f"{median:.2f}", f"{min(wall):.2f}", f"{cpu:.2f}", f"{shape.rows / median:,.0f}"),
-        *(f"{peak:.0f}", f"{wal / shape.rows:.1f}"),
+        *(result.workload.name, f"{shape.tokens:,}", f"{shape.rows:,}", result.step, result.contestant),
+        str(len(wall)),
+        *(f"{median:.2f}", f"{min(wall):.2f}", f"{cpu:.2f}", f"{postgres_cpu:.2f}"),
+        *(f"{shape.rows / median:,.0f}", f"{peak:.0f}", f"{wal / shape.rows:.1f}"),
     ]
 
 

@@ -20,12 +20,26 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from bench.bodies import Shape, State
+from syncd.postgres.data_dir import DataDir
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.migrate import migrate
+from syncd.postgres.server import read_postmaster
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ROOT / ".venv"
-MIGRATED = "migrated"
+MIGRATED, KEYLESS, BARE = "migrated", "keyless", "bare"
+"""Databases to be copied: syncd's own, the same without foreign keys, and the same without indexes but keys."""
+
+DROP_KEYS = """
+SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+FROM pg_constraint WHERE contype = 'f' AND connamespace = 'toggl'::regnamespace
+"""
+DROP_INDEXES = """
+SELECT format('DROP INDEX %s', indexrelid::regclass)
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE NOT indisunique AND relnamespace = 'toggl'::regnamespace
+"""
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +47,15 @@ class Cost:
     """What one run took. Whole processes, from before the first is started until the last has ended.
 
     `cpu_s` and `peak_mb` are those of the contestant's own processes (and of what they waited for), not of
-    PostgreSQL; of several processes `peak_mb` is the sum. `wal_bytes`: what all of PostgreSQL wrote meanwhile.
+    PostgreSQL; of several processes `peak_mb` is the sum. `postgres_cpu_s` (0 where there is no /proc) and
+    `wal_bytes`: what all of PostgreSQL took and wrote meanwhile.
     `readers`: what readers saw meanwhile, see `bench.readers`.
     """
 
     wall_s: float
     cpu_s: float
     peak_mb: float
+    postgres_cpu_s: float = 0.0
     wal_bytes: int = 0
     requests: int = 0
     readers: Mapping[str, float] | None = None
@@ -52,9 +68,10 @@ class Failed(Exception):
 class Postgres:
     """The server that everybody writes to, as syncd runs it by default, and so with fsync."""
 
-    def __init__(self, runner: asyncio.Runner, url: str) -> None:
+    def __init__(self, runner: asyncio.Runner, url: str, pid: int) -> None:
         self._runner = runner
         self._url = url
+        self._pid = pid
 
     def url(self, name: str) -> str:
         return urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
@@ -77,6 +94,10 @@ class Postgres:
         """Bytes of WAL ever written."""
         return int(self.ask("postgres", "SELECT pg_current_wal_insert_lsn() - '0/0'")[0][0])
 
+    def cpu_s(self) -> float:
+        """Seconds of CPU that all its processes ever took."""
+        return _cpu_s(self._pid)
+
     def ask(self, name: str, query: str) -> list[Any]:
         """The rows of a query."""
 
@@ -90,7 +111,7 @@ class Postgres:
         return self._runner.run(fetch())
 
     def migrate(self) -> None:
-        """Make the database that syncd's own are copied from."""
+        """Make the databases that syncd's own are copied from."""
 
         async def bring_up() -> None:
             connection = await asyncpg.connect(self.url(MIGRATED), ssl=False)
@@ -101,6 +122,10 @@ class Postgres:
 
         self.create(MIGRATED)
         self._runner.run(bring_up())
+        for name, statements in ((KEYLESS, DROP_KEYS), (BARE, DROP_INDEXES)):
+            self.create(name, MIGRATED)
+            for (statement,) in self.ask(name, statements):
+                self.ask(name, statement)
 
 
 @contextlib.contextmanager
@@ -109,7 +134,9 @@ def postgres(directory: Path) -> Iterator[Postgres]:
     with asyncio.Runner() as runner:
         server = runner.run(EmbeddedPostgres.open(directory / "postgres"))
         try:
-            opened = Postgres(runner, server.url)
+            postmaster = read_postmaster(DataDir(directory / "postgres").data)
+            assert postmaster is not None
+            opened = Postgres(runner, server.url, postmaster.pid)
             opened.migrate()
             yield opened
         finally:
@@ -178,12 +205,12 @@ def run(pipe: Sequence[Command], directory: Path) -> Cost:
     What the last one prints last is in the file `printed` of *directory* then, the rest in `log`.
 
     Raises:
-        Failed: one of them ended with an error.
+        Failed: one of them could not be started, or ended with an error.
     """
     log = directory / "log"
     processes: list[subprocess.Popen[bytes]] = []
     began_s = time.perf_counter()
-    with log.open("ab") as said, (directory / "printed").open("wb") as printed:
+    with log.open("ab") as said, (directory / "printed").open("wb") as printed, _killed_at_the_end(processes):
         for number, command in enumerate(pipe, 1):
             given = processes[-1].stdout if processes else subprocess.DEVNULL
             process = subprocess.Popen(
@@ -226,6 +253,32 @@ def reading(readers: int, database: str) -> Iterator[list[dict[str, float]]]:
             seen.append(json.loads(process.stdout.read()))
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def _killed_at_the_end(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
+    """Whoever interrupts a benchmark leaves no contestant behind."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Failed(str(error)) from None
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def _cpu_s(pid: int) -> float:
+    """Of a process, of its children that have ended, and of those that have not; 0 where there is no /proc.
+
+    Source: proc(5), `stat`: after the name in brackets the 12th to 15th are utime, stime, cutime and cstime.
+    """
+    place = Path(f"/proc/{pid}")
+    try:
+        spent = (place / "stat").read_text().rpartition(")")[2].split()[11:15]
+        children = (place / "task" / str(pid) / "children").read_text().split()
+    except FileNotFoundError:
+        return 0.0
+    return sum(map(int, spent)) / TICKS_PER_S + sum(map(_cpu_s, map(int, children)))
 
 
 def _wait(process: subprocess.Popen[bytes]) -> tuple[int, resource.struct_rusage]:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -58,11 +58,32 @@ Results = dict[tuple[str, str, str], Result]
 """By workload, step and contestant."""
 
 
+@dataclass(slots=True)
+class Record:
+    """What came of a benchmark so far. `failures`: (workload, contestant) -> where; `end`: why it ended early."""
+
+    results: Results = field(default_factory=dict)
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
+    end: str = ""
+
+
+def missing(asked: Sequence[Workload], record: Record) -> list[str]:
+    """A line for each contestant of a workload that did not take all its steps, or not in every round."""
+    lines = []
+    for workload in asked:
+        for name, steps in workload.plays.items():
+            left = [step for step in steps if (workload.name, step, name) not in record.results]
+            failure = record.failures.get((workload.name, name))
+            if left or failure:
+                lines.append(f"{workload.name}: {name}: {', '.join(left) or 'a later round'}: {failure or record.end}")
+    return lines
+
+
 class Match:
     """One workload, in progress."""
 
-    def __init__(self, workload: Workload, postgres: Postgres, directory: Path, source: Source) -> None:
-        self.results: Results = {}
+    def __init__(self, workload: Workload, postgres: Postgres, directory: Path, source: Source, record: Record) -> None:
+        self._record = record
         self._workload = workload
         self._postgres = postgres
         self._directory = directory
@@ -70,8 +91,9 @@ class Match:
         self._state: State = ()
 
     def play(self, number: int) -> None:
-        """One round: everybody with new databases; who began the last round ends this one."""
-        workload, names = self._workload, list(self._workload.plays)
+        """One round: everybody with new databases; who began the last round ends this one. Who failed is out."""
+        workload = self._workload
+        names = [name for name in workload.plays if (workload.name, name) not in self._record.failures]
         home = self._directory / f"{workload.name.replace(' ', '-')}-{number}"
         places = {name: self._seat(name, home) for name in names}
         self._become(())
@@ -80,11 +102,12 @@ class Match:
                 every, is_deletion = CHANGES[step]
                 self._become((*self._state, Change(every, int(time.time()), is_deletion)))
             for name in names if number % 2 else reversed(names):
-                if step in workload.plays[name]:
+                if step in workload.plays[name] and (workload.name, name) not in self._record.failures:
                     try:
                         self._take(name, step, places[name])
                     except Failed as error:
-                        raise Failed(f"{workload.name}: {step}: {name}: {error}") from None
+                        print(f"{workload.name}: {step}: {name}: {error}", file=sys.stderr, flush=True)
+                        self._record.failures[workload.name, name] = f"{step} failed"
         for name in names:
             self._postgres.drop(_database(name))
 
@@ -105,19 +128,21 @@ class Match:
         workload, contestant = self._workload, CONTESTANTS[name]
         if step != AGAIN:
             self._postgres.settle(_database(name))
-        requests, wal = self._source.requests(), self._postgres.wal_position()
+        requests, wal, postgres_s = self._source.requests(), self._postgres.wal_position(), self._postgres.cpu_s()
         with reading(contestant.readers, place.database) as seen:
             pipe = [Command("sleep", str(REST_S))] if step == REST else contestant.pipe(place, step)
             cost = run(pipe, place.directory)
         cost = replace(
             cost,
+            postgres_cpu_s=self._postgres.cpu_s() - postgres_s,
             wal_bytes=self._postgres.wal_position() - wal,
             requests=self._source.requests() - requests,
             readers=seen[0] if seen else None,
         )
         if step not in UNSEEN:
             self._check(name, contestant)
-        self.results.setdefault((workload.name, step, name), Result(workload, step, name)).costs.append(cost)
+        results = self._record.results
+        results.setdefault((workload.name, step, name), Result(workload, step, name)).costs.append(cost)
         print(f"{workload.name}: {step}: {name}: {cost}", file=sys.stderr, flush=True)
 
     def _check(self, name: str, contestant: Contestant) -> None:
@@ -128,14 +153,18 @@ class Match:
                 raise Failed(f"holds {dict(found)} (changes: rows), not {dict(expected)}")
 
 
-def play(workload: Workload, rounds: int, postgres: Postgres, directory: Path) -> Results:
-    """So many rounds of a workload, if it does not say how many itself."""
+def play(
+    workload: Workload, rounds: int, postgres: Postgres, directory: Path, record: Record, is_late: Callable[[], bool]
+) -> None:
+    """So many rounds of a workload, if it does not say how many itself; none begins when it is late."""
     with source(workload.shape) as opened:
         opened.be_late(workload.latency_s)
-        match = Match(workload, postgres, directory, opened)
+        match = Match(workload, postgres, directory, opened, record)
         for number in range(1, (workload.rounds or rounds) + 1):
+            if is_late():
+                record.end = "there was no time left"
+                return
             match.play(number)
-        return match.results
 
 
 def _database(name: str) -> str:
