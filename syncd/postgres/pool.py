@@ -24,6 +24,15 @@ async def prepare(connection: "asyncpg.Connection[Any]") -> None:
     )
 
 
+async def leave_session(_connection: "asyncpg.Connection[Any]") -> None:
+    """In place of the round trip by which asyncpg resets the session whenever a connection goes back into the pool.
+
+    There is nothing to reset, which is what poolers between us and the server ask for, too: statements lock, set and
+    make tables for a transaction, and what is held for longer has a connection of its own. asyncpg itself still rolls
+    back a transaction that was left open.
+    """
+
+
 async def open_pool(url: str, *, size: int, connect_timeout_s: float) -> "asyncpg.Pool[Any]":
     """A pool of at most `size` connections, proven by one that works.
 
@@ -40,6 +49,7 @@ async def open_pool(url: str, *, size: int, connect_timeout_s: float) -> "asyncp
             max_inactive_connection_lifetime=IDLE_LIFETIME_S,
             server_settings={"application_name": "syncd", "timezone": "UTC"},
             init=prepare,
+            reset=leave_session,
         )
         try:
             async with pool.acquire():

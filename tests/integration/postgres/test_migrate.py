@@ -11,6 +11,7 @@ import pytest
 from syncd.errors import DatabaseUnavailable, DatabaseUnusable
 from syncd.postgres.migrate import migrate, pending
 from syncd.postgres.sql import Migration, migrations
+from tests.sessions import left_behind
 
 FIRST = Migration(1, "0001_first", "CREATE SCHEMA IF NOT EXISTS toggl; CREATE TABLE toggl.one (id integer);")
 SECOND = Migration(2, "0002_second", "ALTER TABLE toggl.one ADD COLUMN name text;")
@@ -35,9 +36,12 @@ async def versions(connection: Any) -> list[int]:
 
 @pytest.fixture
 async def connection(database_url: str) -> Any:
+    """However it is used, its session is as it was."""
     connection = await asyncpg.connect(database_url)
     yield connection
+    left = await left_behind(connection)
     await connection.close()
+    assert left == []
 
 
 async def test_all_are_applied_once(connection: Any) -> None:

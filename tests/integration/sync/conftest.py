@@ -1,6 +1,7 @@
 """A source, a mirror and a puller between them."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -23,6 +24,7 @@ from syncd.toggl import v8
 from syncd.toggl.client import Toggl, open_session
 from syncd.toggl.dialect import Dialect
 from syncd.toggl.traffic import Retry
+from tests.sessions import left_behind
 
 SHORT = aiohttp.ClientTimeout(total=5, sock_connect=2, sock_read=2)
 
@@ -68,9 +70,14 @@ class Mirror:
 
 @pytest.fixture
 async def database(migrated_url: str) -> AsyncIterator[Database]:
+    """However it is used, its connections come back as they were."""
     pool = await open_pool(migrated_url, size=4, connect_timeout_s=10)
     yield Database(pool, "the test's database")
+    async with AsyncExitStack() as stack:
+        used = [await stack.enter_async_context(pool.acquire()) for _ in range(pool.get_size())]
+        left = [found for connection in used for found in await left_behind(connection)]
     await pool.close()
+    assert left == []
 
 
 @pytest.fixture
