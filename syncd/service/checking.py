@@ -11,9 +11,10 @@ from syncd.service.database import database_url, open_database
 from syncd.service.reporting import Reporter, explain
 from syncd.service.runtime import DIALECTS, open_toggl
 from syncd.sync.planner import OWN, Appetite, plan_of, schedule
-from syncd.toggl.client import Toggl, open_session
+from syncd.toggl.client import Toggl
 from syncd.toggl.dialect import Cost, ListingPlan
 from syncd.toggl.quota import FREE
+from syncd.toggl.session import open_session
 from syncd.tokens import Token
 
 

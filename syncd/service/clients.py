@@ -28,8 +28,9 @@ from syncd.service.database import database_url, open_database
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import open_toggl
 from syncd.sync.echo import apply_written
-from syncd.toggl.client import Conversation, open_session
+from syncd.toggl.client import Conversation
 from syncd.toggl.dialect import Inquiry
+from syncd.toggl.session import open_session
 from syncd.toggl.v8_writes import V8Clients
 from syncd.toggl.v9_writes import V9Clients
 from syncd.toggl.writes import (

@@ -23,8 +23,9 @@ from syncd.sync.deletes import DeleteRules
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8, v9
-from syncd.toggl.client import Toggl, open_session
+from syncd.toggl.client import Toggl
 from syncd.toggl.dialect import Dialect
+from syncd.toggl.session import open_session
 from syncd.tokens import Token
 
 DIALECTS: dict[str, Dialect] = {"v8": v8.DIALECT, "v9": v9.DIALECT}

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
 from syncd.toggl.quota import Told
@@ -64,11 +65,10 @@ def retry_after_s(text: str | None, now: datetime) -> float:
     try:
         wait_s = float(text)
     except ValueError:
-        try:
-            date = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):
+        date = _instant(text)
+        if date is None:
             return RETRY_AFTER_DEFAULT_S
-        wait_s = ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+        wait_s = (date - now).total_seconds()
     if math.isnan(wait_s):
         return RETRY_AFTER_DEFAULT_S
     return min(max(wait_s, RETRY_AFTER_LEAST_S), RETRY_AFTER_MOST_S)
@@ -76,8 +76,14 @@ def retry_after_s(text: str | None, now: datetime) -> float:
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
     """The server's clock when it answered; None where it does not say, or not so that it can be read."""
+    return _instant(headers.get("Date", ""))
+
+
+@lru_cache(maxsize=8)
+def _instant(text: str) -> datetime | None:
+    """An HTTP date. All answers of one second have the same."""
     try:
-        date = parsedate_to_datetime(headers.get("Date", ""))
+        date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -55,8 +55,10 @@ class Breaker:
     def wait_s(self, token: str, now: float) -> float:
         """0.0: send now, and report; else ask again after so many seconds."""
         if self._opened_at is None:
+            if token not in self._returning:
+                return 0.0
             returns_at = self._recovered_at - (1.0 - spread(token)) * RECOVERY_S
-            return max(0.0, returns_at - now) if token in self._returning else 0.0
+            return max(0.0, returns_at - now)
         if token not in self._failing:
             return 0.0
         if now < self._open_until:

@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import ssl
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
@@ -20,6 +19,7 @@ from syncd.toggl.breaker import Breaker, Change
 from syncd.toggl.dialect import Answer, Inquiry, Request, basic_auth
 from syncd.toggl.pacing import Pacer
 from syncd.toggl.quota import Key, Quotas
+from syncd.toggl.session import tls
 from syncd.toggl.traffic import Retry, Traffic
 
 ATTEMPTS = 5
@@ -39,37 +39,7 @@ SKEW_S = 60.0
 
 T = TypeVar("T")
 
-TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
 JSON = {"Content-Type": "application/json"}
-HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "syncd"}
-
-
-def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool = False) -> aiohttp.ClientSession:
-    """The one session: no redirects (given per request), no cookies, no proxy or netrc from the environment.
-
-    Bodies arrive compressed as sent, because only we verify the end of a gzip stream. `force_close`: a connection per
-    request, for writes, whose outcome would be in doubt if they met a kept one that the server has given up.
-    """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers=HEADERS,
-        timeout=timeout,
-        auto_decompress=False,
-        trust_env=False,
-        raise_for_status=False,
-    )
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Certificates are verified, and TLS 1.2 is the least: what the system's OpenSSL allows may be older.
-
-    Made when it is needed: reading all certificates takes as long as a hundred requests.
-    """
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 @dataclass(slots=True)
@@ -182,6 +152,22 @@ class Conversation:
             OutcomeUnknown: a write that may have been carried out, or not.
             TogglError: what no retry could mend.
         """
+        async with self._slots:
+            try:
+                return await self._attempt(request)
+            except TogglError as error:
+                failure = error
+            return await self._again(request, failure)
+
+    async def _again(self, request: Request, failure: TogglError) -> Answer:
+        """Go on after a first attempt that failed: most do not, and keeping count of attempts takes its time, too."""
+        failures = [failure]
+
+        async def attempt() -> Answer:
+            if failures:
+                raise failures.pop()
+            return await self._attempt(request)
+
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=self._backoff_s,
@@ -190,15 +176,14 @@ class Conversation:
             before_sleep=lambda state: self._report(request, state),
             reraise=True,
         )
-        async with self._slots:
-            try:
-                return await retrying(self._attempt, request)
-            except TogglError as error:
-                attempts = retrying.statistics.get("attempt_number", 1)
-                self._on_retry(Retry(request.path, attempts, None, error))
-                if request.is_write and isinstance(error, TogglUnavailable) and error.is_sent:
-                    raise OutcomeUnknown(str(error), http_status=error.http_status) from None
-                raise
+        try:
+            return await retrying(attempt)
+        except TogglError as error:
+            attempts = retrying.statistics.get("attempt_number", 1)
+            self._on_retry(Retry(request.path, attempts, None, error))
+            if request.is_write and isinstance(error, TogglUnavailable) and error.is_sent:
+                raise OutcomeUnknown(str(error), http_status=error.http_status) from None
+            raise
 
     async def _attempt(self, request: Request) -> Answer:
         await self._wait_until_welcome()
@@ -266,10 +251,11 @@ class Conversation:
                 headers=self._headers if request.body is None else {**self._headers, **JSON},
                 allow_redirects=False,
                 middlewares=(_only_once,) if request.is_write else (),
-                ssl=_tls() if where.startswith("https:") else True,
+                ssl=tls() if where.startswith("https:") else True,
             ) as response:
                 http_status = response.status
-                self._compare_clocks(date_of(response.headers))
+                date = date_of(response.headers)
+                self._compare_clocks(date)
                 body = await self._body(response)
         except aiohttp.ClientSSLError as error:  # a person must mend certificates: trying again at once is noise
             raise TogglUnavailable(f"{where}: TLS failed: {_reason(error)}", passing=False, is_sent=False) from None
@@ -278,7 +264,7 @@ class Conversation:
             raise TogglUnavailable(f"{where}: no answer: {_reason(error)}", is_sent=is_sent) from None
         finally:
             self.traffic.answers[http_status] += 1
-        is_framed, date = _is_framed(response.headers), date_of(response.headers)
+        is_framed = _is_framed(response.headers)
         return response.headers, Answer(request, response.status, body, response.content_type, is_framed, date)
 
     def _compare_clocks(self, date: datetime | None) -> None:

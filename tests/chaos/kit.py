@@ -32,8 +32,9 @@ from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
 from syncd.toggl.breaker import Breaker
-from syncd.toggl.client import Toggl, open_session
+from syncd.toggl.client import Toggl
 from syncd.toggl.quota import Quotas
+from syncd.toggl.session import open_session
 from tests.processes import Syncd
 
 IS_DEEP = os.environ.get("SYNCD_TEST_DEEP") == "1"

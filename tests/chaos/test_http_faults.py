@@ -21,7 +21,7 @@ from syncd.emulator.server import Emulator
 from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, SyncdError, TogglUnavailable, TokenRejected
 from syncd.postgres.migrate import Connection
 from syncd.sync.pull import Puller, Subject
-from syncd.toggl.client import open_session
+from syncd.toggl.session import open_session
 from tests.chaos.kit import (
     EAGER,
     IS_DEEP,

@@ -26,8 +26,9 @@ from syncd.sync.deletes import DeleteRules
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
-from syncd.toggl.client import Conversation, Toggl, open_session
+from syncd.toggl.client import Conversation, Toggl
 from syncd.toggl.dialect import Answer, Dialect, Inquiry, Request, basic_auth
+from syncd.toggl.session import open_session
 from syncd.toggl.traffic import Retry
 from syncd.toggl.v8_writes import V8Clients
 from syncd.tokens import Token

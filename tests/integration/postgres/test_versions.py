@@ -10,7 +10,7 @@ from syncd.postgres.database import Database
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.migrate import migrate
 from syncd.postgres.pool import open_pool
-from syncd.toggl.client import open_session
+from syncd.toggl.session import open_session
 from tests.integration.sync.conftest import mirror_of
 
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))

@@ -21,8 +21,9 @@ from syncd.postgres.store import Store
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
-from syncd.toggl.client import Toggl, open_session
+from syncd.toggl.client import Toggl
 from syncd.toggl.dialect import Dialect
+from syncd.toggl.session import open_session
 from syncd.toggl.traffic import Retry
 from tests.sessions import left_behind
 

@@ -18,8 +18,9 @@ from syncd.emulator.server import Emulator
 from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
 from syncd.toggl import v8
 from syncd.toggl.breaker import FAILURES, Change
-from syncd.toggl.client import ATTEMPTS, PATIENCE_S, Conversation, Toggl, open_session
+from syncd.toggl.client import ATTEMPTS, PATIENCE_S, Conversation, Toggl
 from syncd.toggl.dialect import Answer, ListingPlan, Request, basic_auth
+from syncd.toggl.session import open_session
 from syncd.toggl.traffic import Retry
 from tests.clocks import StillClock
 from tests.servers import serve_handler, unused_port

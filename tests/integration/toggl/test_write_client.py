@@ -11,8 +11,9 @@ from syncd.emulator import mishaps, seed
 from syncd.emulator.faults import Mishap
 from syncd.emulator.server import Emulator
 from syncd.errors import ContractChanged, OutcomeUnknown, RateLimited, TogglUnavailable
-from syncd.toggl.client import ATTEMPTS, PATIENCE_S, Conversation, Toggl, open_session
+from syncd.toggl.client import ATTEMPTS, PATIENCE_S, Conversation, Toggl
 from syncd.toggl.dialect import Request
+from syncd.toggl.session import open_session
 from tests.clocks import StillClock
 from tests.servers import unused_port
 

@@ -1,0 +1,37 @@
+"""The connections to the API: what goes with every request, and whom they trust."""
+
+import ssl
+from functools import cache
+
+import aiohttp
+
+TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "syncd"}
+
+
+def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool = False) -> aiohttp.ClientSession:
+    """The one session: no redirects (given per request), no cookies, no proxy or netrc from the environment.
+
+    Bodies arrive compressed as sent, because only we verify the end of a gzip stream. `force_close`: a connection per
+    request, for writes, whose outcome would be in doubt if they met a kept one that the server has given up.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=HEADERS,
+        timeout=timeout,
+        auto_decompress=False,
+        trust_env=False,
+        raise_for_status=False,
+    )
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """Certificates are verified, and TLS 1.2 is the least: what the system's OpenSSL allows may be older.
+
+    Made when it is needed: reading all certificates takes as long as a hundred requests.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
