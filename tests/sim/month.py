@@ -193,8 +193,14 @@ class Month:
         self._trouble_database()
 
     def _rejected_s(self, spell: Spell) -> float:
-        """How long a token is kept still after it was rejected for so long: at most as long again, or a minute."""
-        return min(REJECTED_MOST_S, max(60.0, spell.until - spell.since)) if spell.kind == "401" else 0.0
+        """How long a token is kept still after it was rejected for so long: at most as long again, or a minute.
+
+        By the database's clock, for which the time in which the machine slept passed, too.
+        """
+        if spell.kind != "401":
+            return 0.0
+        slept = (s.jump_s for s in self.setting.spells if s.kind == "asleep" and spell.since <= s.since <= spell.until)
+        return min(REJECTED_MOST_S, max(60.0, spell.until - spell.since + sum(slept)))
 
     def _trouble_database(self) -> None:
         """The database as the spells have it that are at work now."""
