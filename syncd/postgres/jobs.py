@@ -7,6 +7,7 @@ nobody reads; that is UNLOGGED.
 Transaction pooling will do (no LISTEN, no session locks but when the tables are made).
 """
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Collection
@@ -73,6 +74,7 @@ class Jobs:
         self._heartbeat = timedelta(seconds=heartbeat_s)
         self._replica = QueueManagerId(uuid.uuid4())
         self._connection: asyncpg.Connection[Any] | None = None
+        self._turn = asyncio.Lock()
 
     async def offer(self) -> None:
         """A job for every token whose turn has come, unless it has one."""
@@ -123,6 +125,10 @@ class Jobs:
 
     async def close(self) -> None:
         """Leave; jobs that are not finished go to others when they have been silent for long enough."""
+        async with self._turn:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -130,6 +136,12 @@ class Jobs:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple["asyncpg.Connection[Any]", Queries]]:
+        """The connection, one at a time: pulls end while a turn is at work."""
+        async with self._turn, self._opened() as connection:
+            yield connection, _queue(connection)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
         try:
             with translated(self._where):
                 if self._connection is None or self._connection.is_closed():
@@ -138,7 +150,7 @@ class Jobs:
                         command_timeout=COMMAND_TIMEOUT_S,
                         server_settings={"application_name": "syncd replica"},
                     )
-                yield self._connection, _queue(self._connection)
+                yield self._connection
         except BaseException:
-            await self.close()
+            await self._hang_up()
             raise
