@@ -4,7 +4,7 @@ A test's own lines are caught between redaction and rendering, so that those for
 writes what the catalogue does not know, in order to see what happens, says so: `@pytest.mark.any_line`.
 """
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,7 @@ def validator_of(event: str) -> Any:
     return jsonschema.Draft202012Validator(json_schema(CATALOGUE[event]))
 
 
-def fault_in(line: MutableMapping[str, Any]) -> str | None:
+def fault_in(line: Mapping[str, Any]) -> str | None:
     """What is wrong with a line; None if nothing is."""
     event = line.get("event.action")
     if event not in CATALOGUE:
@@ -30,14 +30,12 @@ def fault_in(line: MutableMapping[str, Any]) -> str | None:
     return error and f"{event}: {error.message}"
 
 
-_redact = Redactor.__call__
+_redact = Redactor.line
 faults: list[str] = []
 
 
-def _redact_and_judge(
-    redactor: Redactor, _logger: object, _name: str, line: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    shown = _redact(redactor, _logger, _name, line)
+def _redact_and_judge(redactor: Redactor, line: Mapping[str, Any]) -> dict[str, Any]:
+    shown = _redact(redactor, line)
     fault = fault_in(shown)
     if fault is not None:
         faults.append(fault)
@@ -46,7 +44,7 @@ def _redact_and_judge(
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to judge."""
-    setattr(Redactor, "__call__", _redact_and_judge)  # noqa: B010 - mypy takes an assignment for a bound method
+    setattr(Redactor, "line", _redact_and_judge)  # noqa: B010 - mypy takes an assignment for a bound method
     config.addinivalue_line("markers", "any_line: writes log lines that are not in the catalogue, on purpose")
 
 

@@ -1,6 +1,6 @@
 """Log lines for people: time, level, message, then the fields that are not the same on every line."""
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 _HIDDEN = frozenset(
@@ -16,7 +16,7 @@ class ConsoleRenderer:
     def __init__(self, *, colours: bool) -> None:
         self._colours = colours
 
-    def __call__(self, _logger: object, _name: str, line: MutableMapping[str, Any]) -> str:
+    def __call__(self, line: Mapping[str, Any]) -> str:
         """One line of text (and a stack trace); values cannot break it or send codes to the terminal."""
         level = line["log.level"]
         fields = " ".join(

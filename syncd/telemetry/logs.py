@@ -7,17 +7,15 @@ Nothing that is logged can stop the program: a line that cannot be made is repla
 and one that cannot be written is counted in `Log.lost`.
 """
 
+import json
 import logging
 import traceback
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from typing import Any, Literal, TextIO
-
-import structlog
-from structlog.contextvars import bound_contextvars, merge_contextvars
-from structlog.stdlib import ProcessorFormatter
 
 from syncd.clock import Clock
 from syncd.errors import SyncdError
@@ -26,7 +24,7 @@ from syncd.telemetry.console import ConsoleRenderer
 from syncd.telemetry.event import Event, Level
 from syncd.telemetry.redaction import Redactor, text_of
 
-Line = MutableMapping[str, Any]
+Line = dict[str, Any]
 Format = Literal["json", "console", "auto"]
 
 ECS_VERSION = "8.17.0"
@@ -34,6 +32,8 @@ _NUMBERS: Mapping[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error"
 _LEVELS: Mapping[int, Level] = {number: level for level, number in _NUMBERS.items()}
 _MAX_FRAMES = 30
 _NO_FIELDS: Mapping[str, object] = {}
+_LOGGER = logging.getLogger("syncd.events")
+_CONTEXT: ContextVar[Mapping[str, object]] = ContextVar("fields of the lines of this context", default=_NO_FIELDS)
 
 
 class Log:
@@ -46,12 +46,6 @@ class Log:
         self._handler = handler
         self._strict = strict
         self._on_event = on_event
-        self._logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
-            logging.getLogger("syncd.events"),
-            processors=[merge_contextvars, ProcessorFormatter.wrap_for_formatter],
-            wrapper_class=structlog.stdlib.BoundLogger,
-            cache_logger_on_first_use=True,
-        )
         self.level = level
 
     @property
@@ -95,7 +89,7 @@ class Log:
             self._on_event(event.name)
             number = _NUMBERS[level or event.level]
             if number >= self._least:
-                self._logger.log(number, event.text, syncd_line=(event, fields, error))
+                _LOGGER.log(number, event.text, extra={"syncd_line": (event, fields, error)})
         except Exception:
             if self._strict:
                 raise
@@ -145,17 +139,14 @@ def configure(  # noqa: PLR0913 - a composition root: each argument is a differe
     redactor = redactor or Redactor()
     redactor.trust(events.CONSTANTS)
     render = ConsoleRenderer(colours=on_terminal) if console else _json
-    compose = _Composer(clock, run_id, instance_id)
-    formatter = ProcessorFormatter(
-        processors=[compose, redactor, render], foreign_pre_chain=[merge_contextvars], keep_exc_info=False
-    )
+    formatter = _Formatter(_Composer(clock, run_id, instance_id), redactor, render)
     handler = _Handler(stream)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     for earlier in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
-    logging.getLogger("syncd.events").setLevel(logging.DEBUG)  # `emit` has its own threshold
+    _LOGGER.setLevel(logging.DEBUG)  # `emit` has its own threshold
     return Log(handler, redactor, level=level, strict=strict, on_event=on_event)
 
 
@@ -177,6 +168,21 @@ class _Handler(logging.StreamHandler[TextIO]):
             self.lost += 1
 
 
+class _Formatter(logging.Formatter):
+    """Makes the text of a record: compose ─▶ redact ─▶ render."""
+
+    def __init__(
+        self, compose: Callable[[logging.LogRecord], Line], redactor: Redactor, render: Callable[[Line], str]
+    ) -> None:
+        super().__init__()
+        self._compose = compose
+        self._redactor = redactor
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._render(self._redactor.line(self._compose(record)))
+
+
 class _Composer:
     """Makes the flat line out of an event of ours or a record of a library."""
 
@@ -191,20 +197,15 @@ class _Composer:
             "syncd.run.id": run_id,
         }
 
-    def __call__(self, _logger: object, _name: str, entry: Line) -> Line:
-        record: logging.LogRecord = entry.pop("_record")
-        entry.pop("_from_structlog")
-        text = entry.pop("event")
-        exc_info = entry.pop("exc_info", None)
-        entry.pop("stack_info", None)
-        event, fields, error = entry.pop("syncd_line", (events.LOG_FOREIGN, {"log.logger": record.name}, None))
-        if event is events.LOG_FOREIGN and isinstance(exc_info, tuple):
-            error = exc_info[1]
-        values = {**entry, **fields, **_error_fields(event, error)}
+    def __call__(self, record: logging.LogRecord) -> Line:
+        event, fields, error = getattr(record, "syncd_line", (events.LOG_FOREIGN, {"log.logger": record.name}, None))
+        if event is events.LOG_FOREIGN and record.exc_info:
+            error = record.exc_info[1]
+        values = {**_CONTEXT.get(), **fields, **_error_fields(event, error)}
         line = {
             "@timestamp": self._clock.now(),
             "log.level": _level_of(record.levelno),
-            "message": text if event is events.LOG_FOREIGN else event.message(values),
+            "message": record.getMessage() if event is events.LOG_FOREIGN else event.message(values),
             "event.action": event.name,
         }
         for name, value in values.items():
@@ -251,9 +252,12 @@ def program_version() -> str:
 
 @contextmanager
 def _within(fields: Mapping[str, object]) -> Iterator[None]:
-    with bound_contextvars(**fields):
+    token = _CONTEXT.set({**_CONTEXT.get(), **fields})
+    try:
         yield
+    finally:
+        _CONTEXT.reset(token)
 
 
 # ASCII only: no reader can then take a character of a value for a line break or a broken encoding.
-_json = structlog.processors.JSONRenderer(separators=(",", ":"), ensure_ascii=True)
+_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode

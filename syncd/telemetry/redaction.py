@@ -10,7 +10,7 @@ own ids must therefore never be 32 bare hex digits: write UUIDs with hyphens.
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from math import isfinite
@@ -86,8 +86,8 @@ class Redactor:
             if spelling:
                 self.add_secret(spelling)
 
-    def __call__(self, _logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """A step of the logging pipeline, after everything that makes text and before what writes it."""
+    def line(self, line: Mapping[str, Any]) -> dict[str, Any]:
+        """A line of the log, after everything that makes text and before what writes it."""
         return self._mapping(line, depth=0)
 
     def clean(self, value: object) -> Any:

@@ -345,7 +345,7 @@ MUTANTS = [
            "any(overview.is_fresh(row) for row in enabled)", "True", PAGES),
     # -- secrets
     Mutant("the redactor comes last", "syncd/telemetry/logs.py",
-           "processors=[compose, redactor, render]", "processors=[compose, render]", LOGS),
+           "self._redactor.line(self._compose(record))", "self._compose(record)", LOGS),
     Mutant("tracebacks show no locals", "syncd/telemetry/logs.py",
            "capture_locals=False", "capture_locals=True", LOGS),
     Mutant("an error of the transport does not show the request", "syncd/toggl/client.py",
