@@ -47,6 +47,7 @@ def main() -> int:
 def _play(asked: Sequence[Workload], args: argparse.Namespace, record: Record, tell: Callable[[str], str]) -> str:
     """All cases; after each and at the end all is told that is known by then, to which PostgreSQL's version belongs."""
     ends_at_s = time.monotonic() + args.minutes * 60
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born deaf to it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with scratch() as directory, postgres(directory) as server:
         version = server.ask("postgres", "SHOW server_version")[0][0]

@@ -173,7 +173,7 @@ CONTESTANTS: dict[str, Contestant] = {
     "syncd": Syncd(),
     "syncd, read": Syncd(readers=64),
     "syncd, no foreign keys": Syncd(template=KEYLESS),
-    "syncd, no indexes": Syncd(template=BARE),
+    "syncd, no index by client": Syncd(template=BARE),
     "syncd, no wait for the disk": Syncd(settings="?synchronous_commit=off"),
     "floor copy": Floor("copy"),
     "floor hash": Floor("hash"),

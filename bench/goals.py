@@ -34,10 +34,16 @@ class Figures:
         result = self._results[workload, step, "syncd"]
         return self._choose([cost.wal_bytes for cost in result.costs]) / result.workload.shape.tokens
 
-    def slope(self, step: str, unit: Literal["tokens", "rows"], less: str, more: str) -> float:
+    def slope(
+        self, step: str, unit: Literal["tokens", "rows"], less: str, more: str, contestant: str = "syncd"
+    ) -> float:
         """Seconds for each further token or row, between two cases: what every run costs at the start falls out."""
-        few, many = (getattr(self._results[case, step, "syncd"].workload.shape, unit) for case in (less, more))
-        return (self.s(more, step) - self.s(less, step)) / float(many - few)
+        few, many = (getattr(self._results[case, step, contestant].workload.shape, unit) for case in (less, more))
+        return (self.s(more, step, contestant) - self.s(less, step, contestant)) / float(many - few)
+
+    def further_row(self, step: str, contestant: str = "syncd") -> float:
+        """Seconds for each further row from 50,000 to those of the base case."""
+        return self.slope(step, "rows", "50000 rows", "base", contestant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +122,33 @@ def _growth_per_token(step: str, f: Figures) -> float:
 
 
 def _growth_per_row(largest: str, f: Figures) -> float:
-    return f.slope("first", "rows", "base", largest) / f.slope("first", "rows", "50000 rows", "base")
+    return f.slope("first", "rows", "base", largest) / f.further_row("first")
+
+
+def _times_per_row(than: str, step: str, f: Figures) -> float:
+    return f.further_row(step, than) / f.further_row(step)
 
 
 MORE_GOALS = [
+    more(
+        "first sync, share of the floor, by each further row from 50,000 to 0.5 million",
+        *(0.30, 0.50),
+        lambda f: f.further_row("first", "floor copy") / f.further_row("first"),
+    ),
+    less(
+        "no change, against fetch and hash, by each further row from 50,000 to 0.5 million",
+        *(1.6, 1.1),
+        lambda f: f.further_row("unchanged") / f.further_row("unchanged", "floor hash"),
+    ),
+    *(
+        more(
+            f"faster than executemany, {called}, by each further row from 50,000 to 0.5 million",
+            asked,
+            wanted,
+            partial(_times_per_row, "naive", step),
+        )
+        for step, called, asked, wanted in (("first", "first", 1.2, 2.5), ("unchanged", "no change", 20, 35))
+    ),
     faster("dlt merge", "dlt", "first", 5, 10),
     faster("dlt merge", "dlt", "unchanged", 60, 120),
     faster("dlt merge", "dlt", "1 %", 12, 40),
@@ -139,6 +168,7 @@ MORE_GOALS = [
         *(1.5, 1.1),
         lambda f: f.s("by client", "unchanged") / f.s("by client", "unchanged", "floor hash"),
     ),
+    less("peak memory at 2,500 rows per token, v9", 120, 80, lambda f: f.peak_mb("v9"), "MB"),
     less("peak memory, 20 tokens", 120, 80, lambda f: f.peak_mb("50000 rows"), "MB"),
     less("peak memory, 800 tokens", 120, 80, lambda f: f.peak_mb("2000000 rows"), "MB"),
     less("peak memory, 2,000 tokens", 120, 80, lambda f: f.peak_mb("5000000 rows"), "MB"),

@@ -16,7 +16,7 @@ CHANGES = (*TWICE, "again", "full", "1 %", "100 %")
 ALL = (*CHANGES, "deleted", "confirmed")
 SINGERS = [name for name in CONTESTANTS if name.startswith("singer")]
 FLOORS = {"floor copy": FIRST, "floor hash": ("unchanged",)}
-PARTS = ("syncd", "syncd, no foreign keys", "syncd, no indexes", "syncd, no wait for the disk")
+PARTS = ("syncd", "syncd, no foreign keys", "syncd, no index by client", "syncd, no wait for the disk")
 
 
 def usual(rows: int) -> Shape:
@@ -37,19 +37,19 @@ def quick(rows: int) -> list[Workload]:
 def everything(rows: int) -> list[Workload]:
     """What a run without names plays, the most important first.
 
-    `rows`: of the base case, and of the naive script, which is compared at the same size.
+    `rows`: of the base case, and of the naive script and dlt, which are compared at the same size.
     """
     peers = usual(min(rows, PEERS_ROWS))
     return [
         Workload("base", usual(rows), {"syncd": ALL, "naive": TWICE, **FLOORS}),
-        Workload("dlt", peers, {"syncd": BRIEFLY, "dlt merge": BRIEFLY}, rounds=1),
+        Workload("dlt", usual(rows), {"syncd": BRIEFLY, "dlt merge": BRIEFLY}, rounds=1),
         Workload("singer", peers, {"syncd": TWICE, **dict.fromkeys(SINGERS, TWICE)}, rounds=1),
         *(Workload(f"{tokens} tokens", small(tokens), {"syncd": TWICE}) for tokens in (10, 100)),
         Workload("1000 tokens", small(1_000), {"syncd": TWICE, "syncd, no wait for the disk": TWICE}),
         Workload("by client", Shape("v8", 20, 500, 4, by="client"), {"syncd": TWICE, **FLOORS}),
         Workload("v9", Shape("v9", 40, 500, 4), {"syncd": ALL, **FLOORS}, rounds=1),
         Workload("parts", usual(250_000), dict.fromkeys(PARTS, FIRST), rounds=2),
-        Workload("50000 rows", usual(50_000), {"syncd": BRIEFLY}),
+        Workload("50000 rows", usual(50_000), {"syncd": BRIEFLY, "naive": TWICE, **FLOORS}),
         Workload("2000000 rows", usual(2_000_000), {"syncd": BRIEFLY}, rounds=1),
         *(_account(clients) for clients in (200, 2_000, 10_000, 40_000)),
         Workload("10000 tokens", small(10_000), {"syncd": TWICE}, rounds=1),
@@ -70,4 +70,4 @@ def beyond() -> list[Workload]:
 def _account(clients: int) -> Workload:
     """One token with one workspace."""
     shape = Shape("v9", 1, clients, 4)
-    return Workload(f"one token of {shape.rows}", shape, {"syncd": BRIEFLY}, rounds=1)
+    return Workload(f"one token of {shape.rows}", shape, {"syncd": (*TWICE, "full", "1 %")}, rounds=1)

@@ -2,7 +2,8 @@
 
     dlt_merge.py --url URL --database URL --tokens-file FILE --directory DIRECTORY
 
-The settings are those that were fastest here: threads for the requests, long files, no compression, CSV for COPY.
+Threads for the requests, long files and no compression take a seventh to a quarter off its CPU seconds, against its
+defaults, at 20,000 rows. CSV for COPY, which --format may change, costs there what its default, insert_values, does.
 """
 
 import argparse
