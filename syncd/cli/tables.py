@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +26,9 @@ def pulling(console: Console, total: int) -> Iterator[Callable[[PullReport], Non
     if not console.is_terminal:
         yield lambda _report: None
         return
+    # Only now: loading it takes as long as a few pulls, and cron has no terminal.
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("pulling"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rows]:,} rows"))
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         task, rows = progress.add_task("", total=total, rows=0), 0
