@@ -94,7 +94,7 @@ class Postgres:
 
     def cpu_s(self) -> float:
         """Seconds of CPU that all its processes ever took."""
-        return _cpu_s(self._pid)
+        return cpu_s_of(self._pid)
 
     def ask(self, name: str, query: str) -> list[Any]:
         """The rows of a query."""
@@ -265,7 +265,7 @@ def _killed_at_the_end(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterat
             process.kill()
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s_of(pid: int) -> float:
     """Of a process, of its children that have ended, and of those that have not; 0 where there is no /proc.
 
     Source: proc(5), `stat`: after the name in brackets the 12th to 15th are utime, stime, cutime and cstime.
@@ -276,7 +276,7 @@ def _cpu_s(pid: int) -> float:
         children = (place / "task" / str(pid) / "children").read_text().split()
     except FileNotFoundError:
         return 0.0
-    return sum(map(int, spent)) / TICKS_PER_S + sum(map(_cpu_s, map(int, children)))
+    return sum(map(int, spent)) / TICKS_PER_S + sum(map(cpu_s_of, map(int, children)))
 
 
 def _wait(process: subprocess.Popen[bytes]) -> tuple[int, resource.struct_rusage]:
