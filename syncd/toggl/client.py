@@ -19,7 +19,7 @@ from syncd.toggl.breaker import Breaker, Change
 from syncd.toggl.dialect import Answer, Inquiry, Request, basic_auth
 from syncd.toggl.pacing import Pacer
 from syncd.toggl.quota import Key, Quotas
-from syncd.toggl.session import tls
+from syncd.toggl.session import BEFORE_WRITING, tls
 from syncd.toggl.traffic import Retry, Traffic
 
 ATTEMPTS = 5
@@ -242,6 +242,7 @@ class Conversation:
         """Send, and read to the end: the headers, and what the dialect may see."""
         toggl, where = self._toggl, self._toggl.base_url + request.path
         http_status: int | None = None
+        BEFORE_WRITING.set(self._keep_distance)
         try:
             async with toggl.session.request(
                 request.method,
@@ -299,6 +300,11 @@ class Conversation:
                 await self._pause(missing_s)
             else:
                 return
+
+    async def _keep_distance(self) -> None:
+        """Wait, with a connection at hand, until the last request that was written is an interval ago."""
+        while missing_s := self._pacer.write(self._toggl.clock.monotonic()):
+            await self._pause(missing_s)
 
     async def _wait_for_slot(self) -> float:
         now = self._toggl.clock.monotonic()

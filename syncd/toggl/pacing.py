@@ -22,11 +22,11 @@ class Pacer:
     the interval widens, and goes back to the configured one slowly.
     """
 
-    __slots__ = ("_configured_s", "_free_at", "_held_until", "_left_at", "interval_s")
+    __slots__ = ("_configured_s", "_free_at", "_held_until", "_left_at", "_written_at", "interval_s")
 
     def __init__(self, requests_per_second: float) -> None:
         """`requests_per_second` 0 = no pacing, and nothing to widen."""
-        self._free_at = self._held_until = self._left_at = float("-inf")
+        self._free_at = self._held_until = self._left_at = self._written_at = float("-inf")
         self.configure(requests_per_second)
 
     def configure(self, requests_per_second: float) -> None:
@@ -40,15 +40,29 @@ class Pacer:
         return slot - now
 
     def leave(self, now: float) -> float:
-        """At one's slot: 0.0, and the request leaves; or the seconds still missing since the last one that left.
+        """At one's slot: 0.0, and the request leaves; or the seconds still missing since the last one did.
 
         Who wakes late keeps the distance all the same: after a machine's sleep, all slots that were given are past.
         """
-        missing_s = self._left_at + self.interval_s - now
-        if missing_s > 1e-6:
-            return missing_s
-        self._left_at = now
-        return 0.0
+        missing_s = self._missing_s(max(self._left_at, self._written_at), now)
+        if not missing_s:
+            self._left_at = now
+        return missing_s
+
+    def write(self, now: float) -> float:
+        """At the connection: 0.0, and the request is written; or the seconds still missing since the last one was.
+
+        Between its slot and the wire a request may be held up, by a connection or by a machine's sleep, until the next
+        one has caught up with it.
+        """
+        missing_s = self._missing_s(self._written_at, now)
+        if not missing_s:
+            self._written_at = now
+        return missing_s
+
+    def _missing_s(self, last_at: float, now: float) -> float:
+        missing_s = last_at + self.interval_s - now
+        return missing_s if missing_s > 1e-6 else 0.0
 
     def rested(self, now: float, seconds: float) -> None:
         """Somebody else sent the last request at least so long ago: our next slot keeps the distance from it."""

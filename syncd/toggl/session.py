@@ -1,12 +1,28 @@
 """The connections to the API: what goes with every request, and whom they trust."""
 
 import ssl
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from functools import cache
 
 import aiohttp
+from aiohttp.connector import Connection
 
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "syncd"}
+
+BEFORE_WRITING: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("BEFORE_WRITING", default=None)
+"""What a request of this task awaits when it has its connection, just before it is written.
+
+aiohttp's tracing has a signal there, too, but whoever listens to one pays for all of them, with every request.
+"""
+
+
+class _Request(aiohttp.ClientRequest):
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        if (wait := BEFORE_WRITING.get()) is not None:
+            await wait()
+        return await super().send(conn)
 
 
 def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool = False) -> aiohttp.ClientSession:
@@ -23,6 +39,7 @@ def open_session(timeout: aiohttp.ClientTimeout = TIMEOUT, *, force_close: bool 
         auto_decompress=False,
         trust_env=False,
         raise_for_status=False,
+        request_class=_Request,
     )
 
 

@@ -175,6 +175,9 @@ MUTANTS = [
            "if self._gzip is not None and (not self._gzip.eof or self._gzip.unused_data):", "if False:", CLIENT),
     Mutant("requests are paced", "syncd/toggl/pacing.py",
            "        self._free_at = slot + self.interval_s\n", "        self._free_at = slot\n", CLIENT),
+    Mutant("a request that was held up keeps the next one away", "syncd/toggl/client.py",
+           "while missing_s := self._pacer.write(self._toggl.clock.monotonic()):",
+           "while missing_s := 0.0:", CLIENT),
     # -- pulls of changes
     Mutant("a list of changes confirms no absence", "syncd/sync/visibility.py",
            "    if snapshot.is_delta:\n", "    if False:\n", V9),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import aiohttp
 import pytest
@@ -182,13 +183,44 @@ async def test_a_body_without_length_is_marked(bench: Bench) -> None:
 
 
 async def test_requests_are_paced_per_token(bench: Bench) -> None:
-    """Concurrent ones line up; another pull of the same token continues the line, another token has its own."""
+    """Another pull of the same token continues the line, another token has its own."""
     bench.toggl.requests_per_second = 2.0
-    await asyncio.gather(*(bench.conversation().send(v8.CLIENTS) for _ in range(3)))
-    # The clock of the test adds up what they sleep at the same time: the third finds the second just gone.
-    assert bench.clock.sleeps == [0.5, 0.5, 0.5]
+    for _ in range(3):
+        await bench.conversation().send(v8.CLIENTS)
+    assert bench.clock.sleeps == [0.5, 0.5]
     await bench.toggl.conversation("other", bench.token, bench.retries.append).send(v8.CLIENTS)
-    assert len(bench.clock.sleeps) == 3
+    assert len(bench.clock.sleeps) == 2
+
+
+async def test_a_request_held_up_before_the_wire_keeps_the_next_one_away(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine sleeps between a turn and the wire: what has its turn upon waking is written an interval later."""
+    clock, both_turns, first_arrived = bench.clock, asyncio.Barrier(2), asyncio.Event()
+    connector, arrived = bench.toggl.session.connector, list[float]()
+    assert connector is not None
+    connect = connector.connect
+
+    async def fall_asleep(*args: Any, **more: Any) -> Any:
+        clock.at = 30.0
+        await both_turns.wait()
+        return await connect(*args, **more)
+
+    async def note(_request: web.BaseRequest) -> web.StreamResponse:
+        arrived.append(clock.at)
+        first_arrived.set()
+        return web.json_response([])
+
+    async def sleep(seconds: float) -> None:
+        await first_arrived.wait()
+        await clock.sleep(seconds)
+
+    monkeypatch.setattr(connector, "connect", fall_asleep)
+    async with serve_handler(note) as url:
+        toggl = Toggl(bench.toggl.session, url, 1.0, clock, sleep=sleep)
+        conversation = toggl.conversation("t", "x", lambda _: None)
+        await asyncio.gather(conversation.send(v8.CLIENTS), conversation.send(v8.CLIENTS))
+    assert arrived == [30.0, 31.0]
 
 
 async def test_a_failed_request_cancels_the_rest_of_its_batch(bench: Bench) -> None:

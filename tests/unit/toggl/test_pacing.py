@@ -47,10 +47,18 @@ def test_a_slot_that_a_later_hold_covers_is_void() -> None:
     assert pacer.reserve(1.0) == 2.0
 
 
+def test_the_distance_counts_from_the_wire() -> None:
+    """Of a request that was held up, both for who has his turn and for who has it yet to take."""
+    pacer = Pacer(1.0)
+    assert [pacer.leave(0.0), pacer.leave(30.0), pacer.write(30.0)] == [0.0, 0.0, 0.0]
+    assert [pacer.write(30.25), pacer.write(31.0), pacer.leave(31.5)] == [0.75, 0.0, 0.5]
+
+
 def test_no_pacing() -> None:
     """0 requests per second means no pacing, but a hold is a hold."""
     pacer = Pacer(0)
     assert [pacer.reserve(1.0), pacer.reserve(1.0)] == [0.0, 0.0]
+    assert [pacer.leave(1.0), pacer.leave(1.0), pacer.write(1.0), pacer.write(1.0)] == [0.0] * 4
     pacer.hold_until(3.0)
     assert pacer.reserve(1.0) == 2.0
 
