@@ -40,6 +40,7 @@ def result(outcome: Outcome) -> str:
 
 async def test_commands_use_the_server_of_the_daemon(embedded: Syncd, data_dir: Path) -> None:
     """Only a second daemon is refused; when the first one leaves, its server does, too."""
+    embedded.configure(sync={"interval": "1h"})  # else the daemon may pull meanwhile, and fence the command out
     async with embedded.running("run") as daemon:
         await daemon.event("syncd.pull.finish")
         running = server.read_postmaster(DataDir(data_dir).data)
