@@ -263,6 +263,7 @@ class Watch(SourceRules):
         while self.held:
             self.let_go(self.held.pop(0))
         self.stage.forget_rejections()
+        quiet = 0
         for _ in range(QUIET_ROUNDS):
             self.stage.age_absences()
             self.aged = self.source.step
@@ -270,8 +271,9 @@ class Watch(SourceRules):
             turns = [self.pull_quietly(token) for token in self.configured]
             held = self.stage.run(self.stage.registry.held_deletes())
             self.do_decide(held, "approve")
-            if not held and not any(turn.report.full for turn in turns):
-                break  # nobody even compared: nothing will happen any more
+            quiet = 0 if held or any(turn.report.full for turn in turns) else quiet + 1
+            if quiet > 1:
+                break  # nobody compared, nor did those who were told to look again at the end of the round before
         self.check_equal()
         before = self.before.stamps()
         for token in self.configured:
