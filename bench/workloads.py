@@ -48,7 +48,7 @@ def everything(rows: int) -> list[Workload]:
         Workload("1000 tokens", small(1_000), {"syncd": TWICE, "syncd, no wait for the disk": TWICE}),
         Workload("by client", Shape("v8", 20, 500, 4, by="client"), {"syncd": TWICE, **FLOORS}),
         Workload("v9", Shape("v9", 40, 500, 4), {"syncd": ALL, **FLOORS}, rounds=1),
-        Workload("parts", usual(250_000), dict.fromkeys(PARTS, FIRST), rounds=2),
+        Workload("parts", usual(250_000), dict.fromkeys(PARTS, FIRST), rounds=1),
         Workload("50000 rows", usual(50_000), {"syncd": BRIEFLY, "naive": TWICE, **FLOORS}),
         Workload("2000000 rows", usual(2_000_000), {"syncd": BRIEFLY}, rounds=1),
         *(_account(clients) for clients in (200, 2_000, 10_000, 40_000)),
