@@ -103,9 +103,8 @@ class Collector(Generic[R]):
             twin = records.setdefault(row.id, row)
             if len(records) == BLOCK and isinstance(records, dict):
                 self._records[row.workspace_id] = Packed(records)
-            if (
-                twin is not row and twin != row
-            ):  # a list that contradicts itself: the younger wins, absence proves nothing
+            # A list that contradicts itself: the younger wins, absence proves nothing.
+            if twin is not row and twin != row:
                 self.doubt(row.workspace_id, "duplicates")
                 if row.at >= twin.at:
                     records[row.id] = row
