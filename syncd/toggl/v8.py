@@ -88,11 +88,13 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
 
     Strategy `workspace`: one request per workspace; sees every project, needs an admin. Strategy `client`: the
     documented endpoint of the Clients API, one request per client; cannot see a project without client. `auto`: the
-    first, and the second where the server refuses the first.
+    first, and the second where the server refuses the first. A refusal is remembered for whoever is no admin: an admin
+    asks every time, for what was refused to the member that it was shows rows that the second never will.
     """
     workspaces, everyone = yield (WORKSPACES, CLIENTS)
     offered = None if workspaces.http_status in _NOT_OFFERED else workspaces
-    known = {row.id for row in _addresses(offered)} if offered else set()
+    rows = list(_addresses(offered)) if offered else []
+    known, administered = {row.id for row in rows}, {row.id for row in rows if row.admin is True}
     clients: Sequence[tuple[int | None, Answer]] = [(None, everyone)]
     if everyone.http_status in _NOT_OFFERED and known:
         asked = sorted(w for w in known if plan.wants(w))
@@ -109,7 +111,7 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
     wanted = sorted(w for w in known | set(by_workspace) if plan.wants(w))
 
     projects: dict[int, ProjectAnswers] = {}
-    listed = [w for w in wanted if _first_strategy(plan, w) == "workspace"]
+    listed = [w for w in wanted if _first_strategy(plan, w, is_admin=w in administered) == "workspace"]
     for workspace_id, answer in zip(listed, (yield [workspace_projects(w) for w in listed]), strict=True):
         if plan.projects == "workspace" or answer.http_status not in _REFUSED:
             projects[workspace_id] = ProjectAnswers("workspace", (answer,))
@@ -132,15 +134,15 @@ def price(plan: ListingPlan) -> Inquiry[Cost]:
     return Cost(len({row.wid for row in rows}), 2 + len(known), is_lower_bound=plan.projects != "client")
 
 
-def _first_strategy(plan: ListingPlan, workspace_id: int) -> Strategy:
-    if plan.projects == "client" or (plan.projects == "auto" and plan.remembered.get(workspace_id) == "client"):
-        return "client"
-    return "workspace"
+def _first_strategy(plan: ListingPlan, workspace_id: int, *, is_admin: bool) -> Strategy:
+    is_refused = plan.remembered.get(workspace_id) == "client" and not is_admin
+    return "client" if plan.projects == "client" or (plan.projects == "auto" and is_refused) else "workspace"
 
 
 class _Address(msgspec.Struct):
     id: Id
     wid: Id | None = None
+    admin: Any = None
     server_deleted_at: Any = None
 
 

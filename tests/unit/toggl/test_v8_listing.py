@@ -59,6 +59,14 @@ def test_auto_remembers_a_refusal() -> None:
     assert "/api/v8/workspaces/2/projects" in asked
 
 
+def test_an_admin_asks_again_for_what_was_refused_to_a_member() -> None:
+    """The listing by client will never show what has no client, and an admin may have the other one."""
+    promoted = {**WORLD, WORKSPACES: [{"id": 1, "name": "One", "admin": True}, {"id": 2, "name": "Two"}]}
+    fetched, asked = drive(v8.listing(ListingPlan(remembered={1: "client", 2: "client"})), promoted)
+    assert "/api/v8/workspaces/1/projects" in asked
+    assert {w: p.strategy for w, p in fetched.projects.items()} == {1: "workspace", 2: "client"}
+
+
 def test_strategy_client_makes_one_request_per_client() -> None:
     """The documented endpoint of the Clients API."""
     fetched, asked = drive(v8.listing(ListingPlan("client")), WORLD)
