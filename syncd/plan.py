@@ -160,7 +160,7 @@ class ScopePlan(msgspec.Struct, frozen=True):
 
     `incomplete`: why the snapshot proves no absence; empty = it was complete, or holds only changes (`is_delta`) and
     does not try to. `yielded`: records that a better token sees too, and owns. `heirs`: tokens that own rows from now
-    on, and how many.
+    on, and how many. `witnesses`: tokens that are to look again at what this one lost sight of.
     """
 
     tally: Tally
@@ -169,8 +169,14 @@ class ScopePlan(msgspec.Struct, frozen=True):
     incomplete: tuple[str, ...]
     yielded: int = 0
     heirs: dict[str, int] = {}
+    witnesses: frozenset[str] = frozenset()
     held_before: str | None = None
     is_delta: bool = False
+
+    @property
+    def looks_again(self) -> frozenset[str]:
+        """Tokens whose next pull compares everything."""
+        return self.witnesses.union(self.heirs)
 
     @property
     def is_settled(self) -> bool:

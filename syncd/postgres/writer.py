@@ -116,9 +116,9 @@ class WorkspaceWriter:
         await self._bury(plan)
         await self._write_scope("client", plan.clients)
         await self._write_scope("project", plan.projects)
-        heirs = sorted({*plan.clients.heirs, *plan.projects.heirs})
-        if heirs:
-            await self._connection.execute(queries()["compare_tokens"], heirs)
+        curious = plan.clients.looks_again | plan.projects.looks_again
+        if curious:
+            await self._connection.execute(queries()["compare_tokens"], sorted(curious))
 
     async def is_lost(self) -> bool:
         """Whether the token had lost the workspace when it last looked: what it saw there is frozen."""

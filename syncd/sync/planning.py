@@ -18,7 +18,7 @@ from syncd.plan import Deletes, Diff, Scope, ScopePlan, StoredScope, Tally, View
 from syncd.records import Project, R, Resource, Snapshot, Stored, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import Decision, DeleteRules, ScopeName, plan_deletes, unconfirmed_by
 from syncd.sync.diff import next_regressions
-from syncd.sync.visibility import heirs_of, keep_only, next_scope, owned_by_others, restart
+from syncd.sync.visibility import heirs_of, keep_only, next_scope, owned_by_others, restart, witnesses_of
 
 FUTURE = timedelta(days=1)
 """An `at` further ahead than this is worth a line: it would win against every later edit until then."""
@@ -109,6 +109,7 @@ def _plan_scope(
     if before is not None and snapshot.is_complete:
         known = msgspec.structs.replace(before, absent=restart(before.absent, viewers, pulling.began_at))
     scope = next_scope(known, snapshot, pulling.began_at, is_admin=is_admin, private=stored.private)
+    witnesses = witnesses_of(before, scope, viewers)
     deletes = Deletes()
     if not snapshot.incomplete:
         name = ScopeName(pulling.token, workspace.id, resource)
@@ -122,6 +123,7 @@ def _plan_scope(
         incomplete=snapshot.incomplete,
         yielded=len(snapshot.records) - tally.read,
         heirs=heirs_of(_given_up(pulling.rank, before, scope, viewers), viewers),
+        witnesses=witnesses,
         held_before=before.held_hash if before else None,
         is_delta=snapshot.is_delta,
     )

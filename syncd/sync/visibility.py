@@ -135,6 +135,17 @@ def heirs_of(ids: frozenset[int], viewers: Sequence[Viewer]) -> dict[str, int]:
     return {token: count for token, count in counts.items() if count}
 
 
+def witnesses_of(before: Scope | None, scope: Scope, viewers: Iterable[Viewer]) -> frozenset[str]:
+    """Tokens that missed what this one has just lost sight of, without counting that against it.
+
+    They let it live because this token saw it, and are the only ones left to tell: they must look again.
+    """
+    counted = frozenset(id_ for cohort in scope.absent if cohort.count for id_ in cohort.ids)
+    untold = frozenset(before.ids if before else ()) - frozenset(scope.ids) - counted
+    telling = [(viewer.token, cohort.ids) for viewer in viewers for cohort in viewer.absent if not cohort.is_hidden]
+    return frozenset(token for token, missed in telling if not untold.isdisjoint(missed))
+
+
 def _cohort(ids: frozenset[int], began_at: datetime, *, is_proven: bool) -> list[Cohort]:
     return [Cohort(sorted(ids), began_at, began_at, 1, is_proven)] if ids else []
 

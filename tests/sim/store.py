@@ -313,7 +313,7 @@ class SimWriter:
 
     async def apply(self, plan: WorkspacePlan) -> None:
         await self._store._statement()
-        for heir in sorted({*plan.clients.heirs, *plan.projects.heirs}):
+        for heir in sorted(plan.clients.looks_again | plan.projects.looks_again):
             self._db.fired["owner changed"] += 1
             await self._store.take(heir)
             self._taken.append(heir)

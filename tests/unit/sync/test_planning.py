@@ -123,6 +123,15 @@ def test_a_row_that_turns_up_in_another_workspace_is_not_gone() -> None:
     assert plan_of(seen([a_client(1)], []), rows, held(), ME).plan.clients.deletes.tombstones == [2]
 
 
+def test_what_goes_out_of_sight_is_for_those_to_tell_who_missed_it() -> None:
+    """Another account is behind this token now, and the row lived for the old one alone."""
+    missed = Viewer("other", False, 9, frozenset({1}), [Cohort([2], instant(0), instant(9), 4)])
+    rows = held(a_client(1), a_client(2), scope=Scope(False, "", [1, 2]), viewers=[missed])
+    assert plan([a_client(1)], [], rows).clients.looks_again == {"other"}
+    rows = held(a_client(1), a_client(2), scope=Scope(False, "workspace", [1, 2]), viewers=[missed])
+    assert plan([a_client(1)], [], rows).clients.looks_again == frozenset(), "this one counts it itself"
+
+
 def test_a_change_of_rights_lets_the_others_look_again() -> None:
     """An admin who no longer is one may have been the owner of all."""
     scope = Scope(True, "workspace", [1])

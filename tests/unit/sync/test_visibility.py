@@ -6,7 +6,7 @@ import msgspec
 
 from syncd.plan import Cohort, Scope, Viewer
 from syncd.records import Snapshot
-from syncd.sync.visibility import heirs_of, next_scope, owned_by_others, restart
+from syncd.sync.visibility import heirs_of, next_scope, owned_by_others, restart, witnesses_of
 from tests.model import a_client, instant
 
 T1, T2, T3 = instant(1), instant(2), instant(3)
@@ -109,6 +109,21 @@ def test_heirs_are_those_who_still_see_it() -> None:
     """With how much they inherit."""
     viewers = [Viewer("a", True, 9, frozenset({1, 2})), Viewer("b", False, 0, frozenset({3}))]
     assert heirs_of(frozenset({1, 2, 7}), viewers) == {"a": 2}
+
+
+def test_who_missed_what_goes_out_of_sight_looks_again() -> None:
+    """It lived for the token that saw it, which will not tell: but for what that counts against itself."""
+    missed = [Cohort([2], T1, T1, 4), Cohort([3], T1, T1, 4)]
+    started_over, hidden = [Cohort([3], T1, T1, 0)], Cohort([2], T2, T2, 0, is_hidden=True)
+    viewers = [
+        Viewer(token, False, 1, frozenset(), absent)
+        for token, absent in {"a": missed, "b": started_over, "c": [hidden]}.items()
+    ]
+    before = scope_of([1, 2, 3])
+    after = Scope(False, "workspace", [1], [hidden, Cohort([3], T2, T2, 1)])
+    assert witnesses_of(before, after, viewers) == {"a"}
+    assert witnesses_of(before, scope_of([1]), viewers) == {"a", "b"}
+    assert witnesses_of(None, after, viewers) == frozenset()
 
 
 def test_what_only_admins_see_waits_for_an_admin() -> None:
