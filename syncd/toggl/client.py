@@ -189,8 +189,6 @@ class Conversation:
         await self._wait_until_welcome()
         toggl = self._toggl
         try:
-            if not toggl.may_send():
-                raise FencedOut("this process was silent for too long; another one may have the token")
             answer = await self._spend(request)
         except TogglError as error:
             is_down = isinstance(error, TogglUnavailable) and (error.http_status or 500) >= 500
@@ -242,7 +240,7 @@ class Conversation:
         """Send, and read to the end: the headers, and what the dialect may see."""
         toggl, where = self._toggl, self._toggl.base_url + request.path
         http_status: int | None = None
-        BEFORE_WRITING.set(self._keep_distance)
+        BEFORE_WRITING.set(self._before_writing)
         try:
             async with toggl.session.request(
                 request.method,
@@ -301,10 +299,16 @@ class Conversation:
             else:
                 return
 
-    async def _keep_distance(self) -> None:
-        """Wait, with a connection at hand, until the last request that was written is an interval ago."""
+    async def _before_writing(self) -> None:
+        """With a connection at hand: wait until the last request that was written is an interval ago.
+
+        Raises:
+            FencedOut: the token may be another's. Asked no earlier, for a machine may sleep while it connects.
+        """
         while missing_s := self._pacer.write(self._toggl.clock.monotonic()):
             await self._pause(missing_s)
+        if not self._toggl.may_send():
+            raise FencedOut("this process was silent for too long; another one may have the token")
 
     async def _wait_for_slot(self) -> float:
         now = self._toggl.clock.monotonic()

@@ -52,6 +52,8 @@ MUTANTS = [
            "        if curious:\n", "        if False:\n", STORE),
     Mutant("witnesses look again", "syncd/sync/planning.py",
            "        witnesses=witnesses,\n", "", OWNERS),
+    Mutant("who lost the token writes nothing", "syncd/toggl/client.py",
+           "        if not self._toggl.may_send():\n", "        if False:\n", CLIENT),
     Mutant("a rejected token owns nothing", "sql/queries/scopes.sql",
            "AND t.enabled AND t.status <> 'rejected' AND", "AND t.enabled AND", OWNERS),
     Mutant("a removed token owns nothing", "sql/queries/scopes.sql",

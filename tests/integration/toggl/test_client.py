@@ -16,7 +16,7 @@ from syncd.clock import Jitter
 from syncd.emulator import mishaps, seed
 from syncd.emulator.faults import Mishap
 from syncd.emulator.server import Emulator
-from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
+from syncd.errors import ContractChanged, FencedOut, QuotaExhausted, RateLimited, TogglError, TogglUnavailable
 from syncd.toggl import v8
 from syncd.toggl.breaker import FAILURES, Change
 from syncd.toggl.client import ATTEMPTS, PATIENCE_S, Conversation, Toggl
@@ -221,6 +221,25 @@ async def test_a_request_held_up_before_the_wire_keeps_the_next_one_away(
         conversation = toggl.conversation("t", "x", lambda _: None)
         await asyncio.gather(conversation.send(v8.CLIENTS), conversation.send(v8.CLIENTS))
     assert arrived == [30.0, 31.0]
+
+
+async def test_who_lost_the_token_while_connecting_writes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine sleeps between a turn and the wire, and wakes when another one may have taken over."""
+    clock, toggl, connector = bench.clock, bench.toggl, bench.toggl.session.connector
+    assert connector is not None
+    connect = connector.connect
+
+    async def fall_asleep(*args: Any, **more: Any) -> Any:
+        clock.at = 30.0
+        return await connect(*args, **more)
+
+    monkeypatch.setattr(connector, "connect", fall_asleep)
+    monkeypatch.setattr(toggl, "may_send", lambda: clock.at < 8.0)
+    with pytest.raises(FencedOut):
+        await bench.conversation().send(v8.CLIENTS)
+    assert bench.emulator.requests.total() == 0
 
 
 async def test_a_failed_request_cancels_the_rest_of_its_batch(bench: Bench) -> None:
