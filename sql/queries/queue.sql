@@ -6,15 +6,14 @@ SELECT relpersistence = 'u' FROM pg_class WHERE oid = 'syncd_queue.pgqueuer'::re
 
 -- name: queue_tokens
 -- At most $1 tokens whose turn has come and that have no job yet, most overdue first; see due_tokens.
-SELECT name, failures > 0 AS is_suspect FROM syncd.tokens
-WHERE enabled AND next_due_at <= now() AND (not_before IS NULL OR not_before <= now())
+SELECT name, failures > 0 AS is_suspect FROM syncd.tokens t
+WHERE syncd.is_due(t)
   AND NOT EXISTS (SELECT FROM syncd_queue.pgqueuer j WHERE j.dedupe_key = name AND j.status IN ('queued', 'picked'))
 ORDER BY greatest(next_due_at, last_attempt_at) LIMIT $1;
 
 -- name: still_due
 -- Of the tokens $1, those whose turn it still is: their job may have been made while the last pull was about to end.
-SELECT name FROM syncd.tokens
-WHERE name = ANY ($1) AND enabled AND next_due_at <= now() AND (not_before IS NULL OR not_before <= now());
+SELECT name FROM syncd.tokens t WHERE name = ANY ($1) AND syncd.is_due(t);
 
 -- name: own_jobs
 -- Of the jobs $1, those that replica $2 still has.

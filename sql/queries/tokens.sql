@@ -108,8 +108,7 @@ FROM syncd.tokens WHERE name = ANY ($1) AND not_before > now();
 -- due: else it would come before all others again and again.
 WITH due AS (
     SELECT name, greatest(next_due_at, last_attempt_at) AS since, failures > 0 OR name = ANY ($4) AS is_suspect
-    FROM syncd.tokens
-    WHERE enabled AND next_due_at <= now() AND (not_before IS NULL OR not_before <= now()) AND name <> ALL ($1)
+    FROM syncd.tokens t WHERE syncd.is_due(t) AND name <> ALL ($1)
 )
 (SELECT name, is_suspect FROM due WHERE NOT is_suspect ORDER BY since LIMIT $2)
 UNION ALL

@@ -59,7 +59,11 @@ async def pull_all(
 
     async def pull(name: str) -> PullReport:
         async with room:
-            report = _held_report(name, held[name]) if name in held else await runtime.pull(name, full=full)
+            try:
+                report = _held_report(name, held[name]) if name in held else await runtime.pull(name, full=full)
+            except asyncio.CancelledError:
+                runtime.reporter.skipped(name, "shutdown")
+                raise
         on_report(report)
         return report
 

@@ -73,7 +73,7 @@ class Reporter:
             self.log.emit(events.CLOCK_SKEW, {"server.address": host, "syncd.offset_seconds": round(offset_s, 1)})
 
     def skipped(self, token: str, reason: str, next_try_at: datetime | None = None) -> None:
-        """A turn of a token passed without a pull, or with one that a shutdown rolled back."""
+        """A turn of a token passed without a pull, or with one that was rolled back."""
         fields = {"syncd.token.id": token, "syncd.skip.reason": reason, "syncd.next_try_at": next_try_at}
         self.log.emit(events.PULL_SKIPPED, fields)
 

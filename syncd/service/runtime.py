@@ -1,6 +1,5 @@
 """The composition root: from settings to something that can pull."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -43,11 +42,7 @@ class Runtime:
 
     async def pull(self, name: str, *, full: bool = False) -> PullReport:
         """Pull one token and report it."""
-        try:
-            report = await self.puller.pull(self.subjects[name], full=full)
-        except asyncio.CancelledError:
-            self.reporter.skipped(name, "shutdown")
-            raise
+        report = await self.puller.pull(self.subjects[name], full=full)
         self.reporter.pull(report)
         return report
 
@@ -61,8 +56,9 @@ class Runtime:
         toggl = toggl.adjusted(settings.toggl.base_url, settings.toggl.requests_per_second)
         toggl.on_breaker = partial(self.reporter.breaker, _host(settings))
         toggl.on_skew = partial(self.reporter.skew, _host(settings))
-        dialect = DIALECTS[settings.toggl.api]
-        self.puller = replace(self.puller, toggl=toggl, dialect=dialect, rules=rules_of(settings))
+        dialect, rules = DIALECTS[settings.toggl.api], rules_of(settings)
+        budget = _budget(toggl, dialect, rules, self.database, self.puller.budget)
+        self.puller = replace(self.puller, toggl=toggl, dialect=dialect, rules=rules, budget=budget)
         self.subjects = _subjects(settings.tokens)
 
 
@@ -82,7 +78,7 @@ async def open_runtime(
         await register(registry, settings.tokens)
         toggl = open_toggl(settings, session, reporter, clock)
         dialect, rules = DIALECTS[settings.toggl.api], rules_of(settings)
-        budget = Budget(toggl, Ledger(database), dialect.whose, rules.full_every) if dialect.whose else None
+        budget = _budget(toggl, dialect, rules, database)
         puller = Puller(toggl, dialect, Store(database), rules, clock, reporter.retry, budget)
         yield Runtime(database, registry, puller, reporter, _subjects(settings.tokens))
 
@@ -99,6 +95,17 @@ def open_toggl(settings: Settings, session: aiohttp.ClientSession, reporter: Rep
         on_breaker=partial(reporter.breaker, host),
         on_skew=partial(reporter.skew, host),
     )
+
+
+def _budget(
+    toggl: Toggl, dialect: Dialect, rules: Rules, database: Database, former: Budget | None = None
+) -> Budget | None:
+    """What pulls at work have set aside in the `former` one stays set aside."""
+    if dialect.whose is None:
+        return None
+    if former is not None:
+        return replace(former, toggl=toggl, whose=dialect.whose, full_every=rules.full_every)
+    return Budget(toggl, Ledger(database), dialect.whose, rules.full_every)
 
 
 def _host(settings: Settings) -> str:

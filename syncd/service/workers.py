@@ -110,6 +110,7 @@ class Workers:
     def cancel(self, names: Iterable[str]) -> None:
         """End these pulls now, for another process has them; their places are free."""
         for work in [self._works[name] for name in names if name in self._works]:
+            self._tell_rolled_back(work, "taken_over")
             self._give_up(work)
 
     async def drain(self) -> int:
@@ -117,11 +118,16 @@ class Workers:
         if not self._works:
             return 0
         _, late = await asyncio.wait([work.task for work in self._works.values()], timeout=DRAIN_S)
-        for task in late:
-            task.cancel()
+        for work in [work for work in self._works.values() if work.task in late]:
+            self._tell_rolled_back(work, "shutdown")
+            work.task.cancel()
         if late:  # one that does not react must not hold up the exit
             await asyncio.wait(late, timeout=DRAIN_S)
         return len(late)
+
+    def _tell_rolled_back(self, work: Work, reason: str) -> None:
+        if self._log is not None:
+            self._log.emit(events.PULL_SKIPPED, {"syncd.token.id": work.name, "syncd.skip.reason": reason})
 
     def _give_up(self, work: Work) -> None:
         del self._works[work.name]

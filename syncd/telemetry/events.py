@@ -76,7 +76,8 @@ PULL_SKIPPED = define(
     "warning",
     "{syncd.token.id} was not pulled[: {syncd.skip.reason}]",
     "its turn came, and it may not send a request, or its last pull is still at work; once per reason and spell",
-    "running: the interval is shorter than a pull takes; rate_limited, rejected: see the line that says so",
+    "running: the interval is shorter than a pull takes; rate_limited, rejected: see the line that says so; shutdown, "
+    "taken_over: a pull at work was rolled back, for this process leaves, or another one has the token; nothing",
     ("syncd.skip.reason", "syncd.next_try_at"),
 )
 HEARTBEAT_EVENT = define(

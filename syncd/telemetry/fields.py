@@ -148,7 +148,7 @@ HEARTBEAT = (
     Field("syncd.loop_lag_ms", "number", "milliseconds that the event loop was late"),
 )
 
-SKIP_REASONS = ("running", "rate_limited", "rejected", "shutdown")
+SKIP_REASONS = ("running", "rate_limited", "rejected", "shutdown", "taken_over")
 
 OTHER = (
     Field("event.outcome", "text", "whether it went well", ("success", "failure", "unknown")),

@@ -189,3 +189,21 @@ async def test_a_token_whose_pull_was_given_up_goes_to_the_end_of_the_line(datab
         await connection.execute("UPDATE syncd.tokens SET next_due_at = now() - interval '2 h' WHERE name = 'given up'")
         await connection.execute("UPDATE syncd.tokens SET next_due_at = now() - interval '1 h' WHERE name = 'failed'")
     assert list(await registry.due([], 0, 1, shaky=names)) == ["failed"]
+
+
+async def test_a_clock_that_was_put_back_holds_nobody_up(database: Database) -> None:
+    """The database's, by three hours: the last attempt and the next turn lie ahead, and it is pulled all the same."""
+    await register(database, "a", interval=HOUR)
+    store, registry = Store(database), Registry(database)
+    begun = await store.begin("a", timeout=HOUR, full_every=HOUR)
+    await store.finish_unchanged(begun, 1, None, is_whole=True)
+    assert await registry.due([], 10, 10) == {}
+    async with database.connection() as connection:
+        await connection.execute("UPDATE syncd.tokens SET last_attempt_at = last_attempt_at + interval '3 h', "
+                                 "next_due_at = next_due_at + interval '3 h'")  # fmt: skip
+    assert await registry.due([], 10, 10) == {"a": False}
+    begun = await store.begin("a", timeout=HOUR, full_every=HOUR)
+    due = await store.finish_unchanged(begun, 1, None, is_whole=True)
+    assert due is not None
+    assert due - begun.began_at <= 1.1 * HOUR
+    assert await registry.due([], 10, 10) == {}

@@ -18,11 +18,14 @@ class Lines:
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.reasons: list[str] = []
         self.over = asyncio.Event()  # for those who react to nothing else
 
     def emit(self, event: Event, fields: dict[str, object]) -> None:
         events.check(event, fields)
         self.names.append(event.name)
+        if event is events.PULL_SKIPPED:
+            self.reasons.append(str(fields["syncd.skip.reason"]))
 
 
 def workers_of(clock: StillClock, lines: Lines, limit: int = 2) -> Workers:
@@ -72,6 +75,7 @@ async def test_a_pull_that_outlives_its_deadline_is_given_up() -> None:
     assert workers.room() == Room(2, 1)  # polite is slow by now
     workers.cancel(["polite"])
     assert workers.in_flight == 0
+    assert lines.reasons == ["taken_over"]
     lines.over.set()
 
 
@@ -83,4 +87,5 @@ async def test_a_deaf_pull_does_not_hold_up_the_exit(monkeypatch: pytest.MonkeyP
     workers.start("deaf", within_s=60)
     await asyncio.sleep(0)
     assert await workers.drain() == 1
+    assert lines.reasons == ["shutdown"]
     lines.over.set()
