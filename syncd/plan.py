@@ -1,5 +1,6 @@
 """What a pull must change: pure data, made by the decisions of `syncd.sync`, carried out by `syncd.postgres`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Generic, Literal
 
@@ -191,27 +192,30 @@ class WorkspacePlan(msgspec.Struct, frozen=True):
     """One workspace: what commits together, with the rows that its slices wrote."""
 
     workspace: Workspace
-    clients: ScopePlan
-    projects: ScopePlan
+    scopes: Mapping[Resource, ScopePlan]
 
     @property
     def writes_rows(self) -> bool:
-        return any(plan.tally.written or plan.tally.stubs or plan.deletes.tombstones for plan in self.scopes)
-
-    @property
-    def scopes(self) -> tuple[ScopePlan, ScopePlan]:
-        return self.clients, self.projects
+        return any(plan.tally.written or plan.tally.stubs or plan.deletes.tombstones for plan in self.scopes.values())
 
     @property
     def doomed(self) -> list[tuple[Resource, int]]:
         """What is to be buried for its absence alone."""
-        clients, projects = self.clients.deletes, self.projects.deletes
-        missing: list[tuple[Resource, int]] = [("client", i) for i in clients.tombstones if i not in clients.proven]
-        return missing + [("project", i) for i in projects.tombstones if i not in projects.proven]
+        return [
+            (resource, id_)
+            for resource, plan in self.scopes.items()
+            for id_ in plan.deletes.tombstones
+            if id_ not in plan.deletes.proven
+        ]
+
+    @property
+    def looks_again(self) -> list[str]:
+        """Tokens whose next pull compares everything."""
+        return sorted({token for plan in self.scopes.values() for token in plan.looks_again})
 
     @property
     def is_settled(self) -> bool:
-        return self.clients.is_settled and self.projects.is_settled
+        return all(plan.is_settled for plan in self.scopes.values())
 
 
 class Culprit(msgspec.Struct, frozen=True):

@@ -5,10 +5,11 @@ row a record, without naming a field twice. Instants are aware; money is exact; 
 the asker, or not known to this API version", which PostgreSQL writes as NULL.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -16,6 +17,13 @@ Resource = Literal["client", "project"]
 Strategy = Literal["workspace", "client"]
 
 Extra = dict[str, Any] | None
+
+
+class Parent(NamedTuple):
+    """What a record belongs to: a record of this resource, whose id is in this column of the child, or nothing."""
+
+    resource: Resource
+    column: str
 
 
 class Workspace(msgspec.Struct, frozen=True, gc=False):
@@ -34,6 +42,7 @@ class Workspace(msgspec.Struct, frozen=True, gc=False):
 class Client(msgspec.Struct, frozen=True, gc=False):
     """A client. `at`: when the source last changed it, whole seconds. `hourly_rate` per hour, in `currency`."""
 
+    PARENT: ClassVar[Parent | None] = None
     VOLATILE: ClassVar[frozenset[str]] = frozenset()
 
     id: int
@@ -50,6 +59,7 @@ class Client(msgspec.Struct, frozen=True, gc=False):
 class Project(msgspec.Struct, frozen=True, gc=False):
     """A project. `client_id` None: it has no client. `active` False: archived. Volatile fields move without `at`."""
 
+    PARENT: ClassVar[Parent | None] = Parent("client", "client_id")
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"actual_seconds"})
 
     id: int
@@ -76,7 +86,11 @@ class Project(msgspec.Struct, frozen=True, gc=False):
     extra: Extra
 
 
-R = TypeVar("R", bound=Client | Project)
+Record = Client | Project
+R = TypeVar("R", bound=Record)
+
+RESOURCES: Mapping[Resource, type[Record]] = {"client": Client, "project": Project}
+"""Everything that can be mirrored, parents before children: in this order rows are written."""
 
 
 class Stored(msgspec.Struct, Generic[R], frozen=True, gc=False):
@@ -92,7 +106,7 @@ class Reject(msgspec.Struct, frozen=True):
     `workspace_id` None: it does not say, so it may belong to any. `body`: its JSON, cut at a bound, secrets masked.
     """
 
-    resource: Literal["client", "project", "workspace"]
+    resource: Resource | Literal["workspace"]
     key: str
     workspace_id: int | None
     reason: str
@@ -131,11 +145,14 @@ class Snapshot(msgspec.Struct, Generic[R], frozen=True):
 
 
 class WorkspaceSnapshot(msgspec.Struct, frozen=True):
-    """What one pull saw of a workspace: the unit that commits together."""
+    """What one pull saw of a workspace: the unit that commits together. `scopes` in the order of RESOURCES."""
 
     workspace: Workspace
-    clients: Snapshot[Client]
-    projects: Snapshot[Project]
+    scopes: Mapping[Resource, Snapshot[Any]]
+
+    def but(self, scopes: Mapping[Resource, Snapshot[Any]]) -> "WorkspaceSnapshot":
+        """The same, with these snapshots instead of those of the same resources."""
+        return WorkspaceSnapshot(self.workspace, {**self.scopes, **scopes})
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -164,12 +181,13 @@ class Sighting(msgspec.Struct, frozen=True):
 
     def ids(self) -> dict[Resource, frozenset[int]]:
         """Ids of all records, whatever their workspace."""
-        return {
-            "client": frozenset(id_ for w in self.workspaces for id_ in w.clients.records),
-            "project": frozenset(id_ for w in self.workspaces for id_ in w.projects.records),
-        }
+        seen: dict[Resource, set[int]] = defaultdict(set)
+        for snapshot in self.workspaces:
+            for resource, scope in snapshot.scopes.items():
+                seen[resource].update(scope.records)
+        return {resource: frozenset(ids) for resource, ids in seen.items()}
 
     @property
     def row_count(self) -> int:
-        """Clients and projects in all snapshots."""
-        return sum(len(w.clients.records) + len(w.projects.records) for w in self.workspaces)
+        """Records in all snapshots."""
+        return sum(len(scope.records) for snapshot in self.workspaces for scope in snapshot.scopes.values())

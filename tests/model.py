@@ -1,12 +1,13 @@
 """What a diff means, applied to a dict: the reference for the SQL, in a few lines."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from syncd.plan import Diff
-from syncd.records import Client, Project, Stored
+from syncd.records import Client, Project, Record, Resource, Stored
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -26,6 +27,10 @@ def a_project(id_: int = 1, at: int = 0, **more: Any) -> Project:
     """A project with defaults for all that does not matter."""
     fields = dict.fromkeys(Project.__struct_fields__) | {"workspace_id": 1, "name": "Site", "active": True}
     return Project(**{**fields, "id": id_, "at": instant(at), **more})
+
+
+RECORDS: Mapping[Resource, Callable[..., Record]] = {"client": a_client, "project": a_project}
+"""What makes a record of each resource."""
 
 
 def stored(record: Any, deleted_at: datetime | None = None) -> Stored[Any]:

@@ -6,13 +6,14 @@ from typing import Any, TypeVar, cast
 
 from syncd.plan import Culprit, Deletes, Diff, Scope, ScopePlan, StoredScope, Tally, Viewer, WorkspacePlan
 from syncd.postgres.writer import WorkspaceWriter
-from syncd.records import Client, Project, Resource, Stored, Workspace, WorkspaceSnapshot
+from syncd.records import Resource, Stored, Workspace, WorkspaceSnapshot
 from syncd.sync.merging import Merging
 from syncd.sync.planning import Pulling, plan_workspace
 
 T = TypeVar("T")
 
 NO_CHANGES: Diff[Any] = Diff([], [], 0, [])
+NONE_BURIED: Mapping[Resource, Sequence[int]] = {}
 
 
 @dataclass
@@ -39,10 +40,11 @@ class Planned:
     stubs: list[int]
 
 
-def plan_of(snapshot: WorkspaceSnapshot, clients: Held, projects: Held, pulling: Pulling) -> Planned:
-    """What a pull would do with `snapshot`, given what is held."""
-    held: dict[Resource, Held] = {"client": clients, "project": projects}
-    diffs: dict[Resource, list[Diff[Any]]] = {"client": [], "project": []}
+def plan_of(snapshot: WorkspaceSnapshot, held: Mapping[Resource, Held], pulling: Pulling) -> Planned:
+    """What a pull would do with `snapshot`, given what is held; nothing is of the resources that `held` lacks."""
+    held = {resource: held.get(resource, Held()) for resource in snapshot.scopes}
+    there = {resource: each.stored for resource, each in held.items()}
+    diffs: dict[Resource, list[Diff[Any]]] = {resource: [] for resource in snapshot.scopes}
     stubs: list[int] = []
 
     class Shelf:
@@ -54,14 +56,14 @@ def plan_of(snapshot: WorkspaceSnapshot, clients: Held, projects: Held, pulling:
         stubs.extend(parents)
         return []
 
-    merging = Merging(cast("WorkspaceWriter", Shelf()), clients.stored, projects.stored, pulling, note)
+    merging = Merging(cast("WorkspaceWriter", Shelf()), there, pulling, note)
     tallies = _at_once(merging.merge(snapshot))
-    return Planned(plan_workspace(snapshot, clients.stored, projects.stored, tallies, pulling), diffs, stubs)
+    return Planned(plan_workspace(snapshot, there, tallies, pulling), diffs, stubs)
 
 
 async def apply(writer: WorkspaceWriter, snapshot: WorkspaceSnapshot, pulling: Pulling) -> Planned:
     """The same in an open transaction, and written."""
-    diffs: dict[Resource, list[Diff[Any]]] = {"client": [], "project": []}
+    diffs: dict[Resource, list[Diff[Any]]] = {resource: [] for resource in snapshot.scopes}
     needed: list[int] = []
 
     async def write(resource: Resource, changes: Diff[Any], stubs: list[int]) -> list[Culprit]:
@@ -70,28 +72,30 @@ async def apply(writer: WorkspaceWriter, snapshot: WorkspaceSnapshot, pulling: P
         return await writer.write_rows(resource, changes, stubs)
 
     await writer.write_workspace(snapshot.workspace.name)
-    clients, projects = await writer.read()
-    tallies = await Merging(writer, clients, projects, pulling, write).merge(snapshot)
-    plan = plan_workspace(snapshot, clients, projects, tallies, pulling)
+    there = await writer.read(snapshot.scopes)
+    tallies = await Merging(writer, there, pulling, write).merge(snapshot)
+    plan = plan_workspace(snapshot, there, tallies, pulling)
     await writer.apply(plan)
     return Planned(plan, diffs, needed)
 
 
 async def write(
     writer: WorkspaceWriter,
-    clients: Diff[Client] = NO_CHANGES,
-    projects: Diff[Project] = NO_CHANGES,
+    diffs: Mapping[Resource, Diff[Any]],
     *,
     stubs: Sequence[int] = (),
-    buried: tuple[Sequence[int], Sequence[int]] = ((), ()),
+    buried: Mapping[Resource, Sequence[int]] = NONE_BURIED,
 ) -> None:
-    """Rows in an open transaction, as no snapshot need have brought them; `buried`: clients and projects."""
+    """Rows in an open transaction, as no snapshot need have brought them; `stubs`: clients of the projects."""
     await writer.write_workspace("x")
-    await writer.write_rows("client", clients, [])
-    await writer.write_rows("project", projects, stubs)
+    for resource, changes in diffs.items():
+        await writer.write_rows(resource, changes, stubs if resource == "project" else [])
     scope = Scope(is_admin=True, strategy="workspace", ids=[])
-    plans = [ScopePlan(Tally(), scope, Deletes(tombstones=list(ids)), ()) for ids in buried]
-    await writer.apply(WorkspacePlan(Workspace(1, "x"), plans[0], plans[1]))
+    plans: dict[Resource, ScopePlan] = {
+        resource: ScopePlan(Tally(), scope, Deletes(tombstones=list(buried.get(resource, ()))), ())
+        for resource in diffs
+    }
+    await writer.apply(WorkspacePlan(Workspace(1, "x"), plans))
 
 
 def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -83,10 +83,10 @@ def pulls_json(reports: Sequence[PullReport]) -> str:
                 "error": explain(report.error) if report.error else None,
                 "workspaces": report.workspaces,
                 "rows": report.row_count,
-                "inserted": report.clients.inserted + report.projects.inserted,
-                "updated": report.clients.updated + report.projects.updated,
-                "deleted": report.clients.deleted + report.projects.deleted,
-                "quarantined": report.clients.quarantined + report.projects.quarantined,
+                "inserted": report.total("inserted"),
+                "updated": report.total("updated"),
+                "deleted": report.total("deleted"),
+                "quarantined": report.total("quarantined"),
                 "requests": report.traffic.requests,
                 "seconds": round(report.duration_s, 3),
             }
@@ -122,10 +122,10 @@ def status_table(rows: Sequence[dict[str, Any]]) -> Table:
 def _numbers(reports: Sequence[PullReport]) -> list[str]:
     return [
         f"{sum(report.row_count for report in reports):,}",
-        f"{sum(report.clients.inserted + report.projects.inserted for report in reports):,}",
-        f"{sum(report.clients.updated + report.projects.updated for report in reports):,}",
-        f"{sum(report.clients.deleted + report.projects.deleted for report in reports):,}",
-        f"{sum(report.clients.quarantined + report.projects.quarantined for report in reports):,}",
+        f"{sum(report.total('inserted') for report in reports):,}",
+        f"{sum(report.total('updated') for report in reports):,}",
+        f"{sum(report.total('deleted') for report in reports):,}",
+        f"{sum(report.total('quarantined') for report in reports):,}",
         f"{sum(report.traffic.requests for report in reports):,}",
         f"{max(report.duration_s for report in reports):.1f}",
     ]

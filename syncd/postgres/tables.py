@@ -11,7 +11,7 @@ from syncd.errors import InvariantViolated
 from syncd.plan import Change, Culprit, Diff
 from syncd.postgres.migrate import Connection
 from syncd.postgres.sql import queries
-from syncd.records import Client, Project, R, Resource, Stored
+from syncd.records import RESOURCES, R, Resource, Stored
 
 ROW_REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, OverflowError)
 """What a single bad row can make a whole statement fail with."""
@@ -56,6 +56,12 @@ class Table(Generic[R]):
             await self._insert(connection, diff.inserts, began_at, pull_id)
         if diff.changes:
             await self._change(connection, diff.changes, began_at, pull_id)
+
+    async def write_stubs(
+        self, connection: Connection, workspace_id: int, ids: Sequence[int], began_at: datetime, pull_id: int
+    ) -> None:
+        """Rows of which only the id is known, for what refers to them."""
+        await connection.execute(self._query("stub"), workspace_id, ids, began_at, pull_id)
 
     async def bury(self, connection: Connection, ids: Sequence[int], pull_id: int) -> None:
         """Turn live rows into tombstones and close their versions. Raises InvariantViolated if one was not live."""
@@ -116,9 +122,7 @@ class Table(Generic[R]):
         return queries()[f"{verb}_{self._plural}"]
 
 
-CLIENTS: Table[Client] = Table("client", Client)
-PROJECTS: Table[Project] = Table("project", Project)
-TABLES: Mapping[Resource, Table[Any]] = {"client": CLIENTS, "project": PROJECTS}
+TABLES: Mapping[Resource, Table[Any]] = {resource: Table(resource, record) for resource, record in RESOURCES.items()}
 
 
 def _count(status: str) -> int:

@@ -1,6 +1,6 @@
 """One transaction on one workspace: reads what is stored, carries out the plan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,8 @@ import msgspec
 from syncd.plan import Cohort, Culprit, Diff, Regression, Scope, ScopePlan, StoredScope, Viewer, WorkspacePlan
 from syncd.postgres.migrate import Connection
 from syncd.postgres.sql import queries
-from syncd.postgres.tables import CLIENTS, PROJECTS, TABLES, Table
-from syncd.records import Cursor, Resource, Stored, Strategy
+from syncd.postgres.tables import TABLES, Table
+from syncd.records import RESOURCES, Cursor, Resource, Stored, Strategy
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -67,9 +67,9 @@ class WorkspaceWriter:
         self._workspace_id = workspace_id
         self._is_pull_open = False
 
-    async def read(self) -> tuple[StoredScope, StoredScope]:
-        """What is stored of clients and of projects, but for the content of their rows."""
-        return await self._read(CLIENTS), await self._read(PROJECTS)
+    async def read(self, resources: Iterable[Resource]) -> dict[Resource, StoredScope]:
+        """What is stored of these resources, but for the content of their rows."""
+        return {resource: await self._read(TABLES[resource]) for resource in resources}
 
     async def read_rows(self, resource: Resource, ids: Sequence[int]) -> dict[int, Stored[Any]]:
         """Those of the rows that are there, by id."""
@@ -97,13 +97,13 @@ class WorkspaceWriter:
         if changes.is_empty:
             return []
         await self._open_pull()
-        await self._write_stubs(stubs)
+        await self._write_stubs(resource, stubs)
         await TABLES[resource].write(self._connection, changes, self._begun.began_at, self._begun.pull_id)
         return []
 
     async def find_culprits(self, resource: Resource, changes: Diff[Any], stubs: Sequence[int]) -> list[Culprit]:
         """Carry out a diff but for the records that the table refuses; which those are. Must be rolled back."""
-        await self._write_stubs(stubs)
+        await self._write_stubs(resource, stubs)
         begun = self._begun
         return await TABLES[resource].find_culprits(self._connection, changes, begun.began_at, begun.pull_id)
 
@@ -114,11 +114,10 @@ class WorkspaceWriter:
             InvariantViolated: a row that is to be buried is not live.
         """
         await self._bury(plan)
-        await self._write_scope("client", plan.clients)
-        await self._write_scope("project", plan.projects)
-        curious = plan.clients.looks_again | plan.projects.looks_again
-        if curious:
-            await self._connection.execute(queries()["compare_tokens"], sorted(curious))
+        for resource, scope in plan.scopes.items():
+            await self._write_scope(resource, scope)
+        if plan.looks_again:
+            await self._connection.execute(queries()["compare_tokens"], plan.looks_again)
 
     async def is_lost(self) -> bool:
         """Whether the token had lost the workspace when it last looked: what it saw there is frozen."""
@@ -131,10 +130,10 @@ class WorkspaceWriter:
         `is_far_reaching`: it moved more than the client itself, so that the next pull had better list everything.
         """
         await self._bury(plan)
-        for resource, scope in (("client", plan.clients.scope), ("project", plan.projects.scope)):
+        for resource, scope in plan.scopes.items():
             where = self._begun.token, self._workspace_id, resource
-            absent = msgspec.to_builtins(scope.absent)
-            await self._connection.execute(queries()["see_written"], *where, scope.ids, absent, is_far_reaching)
+            seen = scope.scope.ids, msgspec.to_builtins(scope.scope.absent)
+            await self._connection.execute(queries()["see_written"], *where, *seen, is_far_reaching)
 
     async def stand_by(self) -> int:
         """Leave the workspace to another token; how many rows this one saw in it."""
@@ -144,10 +143,10 @@ class WorkspaceWriter:
         return int(row["rows"])
 
     async def _bury(self, plan: WorkspacePlan) -> None:
-        for table, scope in ((CLIENTS, plan.clients), (PROJECTS, plan.projects)):
+        for resource, scope in plan.scopes.items():
             if scope.deletes.tombstones:
                 await self._open_pull()
-                await table.bury(self._connection, scope.deletes.tombstones, self._begun.pull_id)
+                await TABLES[resource].bury(self._connection, scope.deletes.tombstones, self._begun.pull_id)
 
     async def _open_pull(self) -> None:
         """Once something is written there is a row that its `_pull_id` points at."""
@@ -155,12 +154,12 @@ class WorkspaceWriter:
             begun, self._is_pull_open = self._begun, True
             await self._connection.execute(queries()["open_pull"], begun.pull_id, begun.token, begun.began_at)
 
-    async def _write_stubs(self, ids: Sequence[int]) -> None:
-        if ids:
+    async def _write_stubs(self, resource: Resource, ids: Sequence[int]) -> None:
+        parent = RESOURCES[resource].PARENT
+        if parent is not None and ids:
             begun = self._begun
-            await self._connection.execute(
-                queries()["stub_clients"], self._workspace_id, ids, begun.began_at, begun.pull_id
-            )
+            table = TABLES[parent.resource]
+            await table.write_stubs(self._connection, self._workspace_id, ids, begun.began_at, begun.pull_id)
 
     async def _read(self, table: Table[Any]) -> StoredScope:
         where = self._begun.token, self._workspace_id, table.resource

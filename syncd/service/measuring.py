@@ -3,9 +3,9 @@
 from syncd.clock import Clock
 from syncd.errors import DatabaseError
 from syncd.service.reporting import Reporter
-from syncd.sync.report import Counts, PullReport
+from syncd.sync.report import PullReport
 from syncd.telemetry.logs import Log
-from syncd.telemetry.metrics import Metrics, Resource
+from syncd.telemetry.metrics import Metrics
 from syncd.toggl.traffic import Retry
 
 
@@ -32,8 +32,7 @@ class MeasuringReporter(Reporter):
             self.metrics.service.database_failed()
         for http_status, count in report.traffic.answers.items():
             self.metrics.requests_answered(http_status, count)
-        resources: tuple[tuple[Resource, Counts], ...] = (("client", report.clients), ("project", report.projects))
-        for resource, counts in resources:
+        for resource, counts in report.counts.items():
             self.metrics.rows_written(resource, "inserted", counts.inserted)
             self.metrics.rows_written(resource, "updated", counts.updated)
             self.metrics.rows_written(resource, "deleted", counts.deleted)

@@ -26,8 +26,7 @@ class RecentPulls:
     def add(self, report: PullReport) -> None:
         """Note a pull that ended."""
         marks = self._marks.setdefault(report.token, deque(maxlen=PULLS_KEPT))
-        written = report.clients.written + report.projects.written
-        marks.append(PullMark(report.result, round(report.duration_s, 3), written))
+        marks.append(PullMark(report.result, round(report.duration_s, 3), report.total("written")))
 
     def of(self, token: str) -> list[PullMark]:
         """At most PULLS_KEPT."""

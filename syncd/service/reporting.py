@@ -189,9 +189,10 @@ def pull_fields(report: PullReport, clock: Clock) -> dict[str, Any]:
         "syncd.standing_by": len(report.left),
     }
     if report.is_compared:
-        fields["syncd.written"] = report.clients.written + report.projects.written
+        fields["syncd.written"] = report.total("written")
         fields["syncd.workspaces"] = report.workspaces
-        fields |= _count_fields("client", report.clients) | _count_fields("project", report.projects)
+        for resource, counts in report.counts.items():
+            fields |= _count_fields(resource, counts)
     if isinstance(report.error, TogglError):
         fields["http.response.status_code"] = report.error.http_status
     return fields

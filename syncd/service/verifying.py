@@ -99,8 +99,9 @@ async def _look(settings: Settings, runtime: Runtime, names: Sequence[str], veri
 
 async def _drifts(database: Database, sights: Sequence[Sight]) -> list[Drift]:
     shelves: dict[tuple[int, Resource], Shelf] = {}
+    resources = {resource for sight in sights for w in sight.sighting.workspaces for resource in w.scopes}
     for workspace_id in sorted({w.workspace.id for sight in sights for w in sight.sighting.workspaces}):
-        rows = await read_workspace(database, workspace_id)
+        rows = await read_workspace(database, workspace_id, resources)
         held = await read_held(database, workspace_id, [sight.token for sight in sights])
         for resource, stored in rows.items():
             shelves[workspace_id, resource] = Shelf(stored, held[resource])

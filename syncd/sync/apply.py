@@ -18,7 +18,7 @@ import tenacity
 from syncd.clock import Clock
 from syncd.errors import DatabaseUnavailable, TogglError
 from syncd.failpoints import reach
-from syncd.plan import Culprit, Diff, Tally, WorkspacePlan
+from syncd.plan import Culprit, Diff, WorkspacePlan
 from syncd.postgres.store import RowRefused, Store
 from syncd.postgres.writer import Begun
 from syncd.records import Reject, Resource, Workspace, WorkspaceSnapshot
@@ -66,8 +66,8 @@ class Applier:
         plan, rejects = await self._apply_stubbornly(snapshot, is_sure=False)
         if not plan.doomed:
             return plan, rejects
-        for resource in await self._find_alive(snapshot.workspace, _listable(plan.doomed, snapshot)):
-            snapshot = doubt(snapshot, resource, "contradicted")
+        alive = await self._find_alive(snapshot.workspace, _listable(plan.doomed, snapshot))
+        snapshot = doubt(snapshot, "contradicted", alive)
         return await self._apply_stubbornly(snapshot, is_sure=True)
 
     async def stand_by(self, workspace_id: int) -> int:
@@ -103,12 +103,12 @@ class Applier:
         async with self.store.workspace(self.begun, snapshot.workspace.id) as writer:
             pulling = self._pulling(await writer.read_decisions())
             await writer.write_workspace(snapshot.workspace.name)
-            clients, projects = await writer.read()
-            plan = plan_workspace(snapshot, clients, projects, (Tally(), Tally()), pulling)
+            stored = await writer.read(snapshot.scopes)
+            plan = plan_workspace(snapshot, stored, {}, pulling)
             if plan.doomed and not is_sure:
                 return plan
-            tallies = await Merging(writer, clients, projects, pulling, writer.write_rows).merge(snapshot)
-            plan = plan_workspace(snapshot, clients, projects, tallies, pulling)
+            tallies = await Merging(writer, stored, pulling, writer.write_rows).merge(snapshot)
+            plan = plan_workspace(snapshot, stored, tallies, pulling)
             await writer.apply(plan)
             reach("before_workspace_commit")
         return plan
@@ -128,7 +128,8 @@ class Applier:
         with contextlib.suppress(_RollBack):
             async with self.store.workspace(self.begun, snapshot.workspace.id) as writer:
                 await writer.write_workspace(snapshot.workspace.name)
-                await Merging(writer, *await writer.read(), self._pulling({}), find).merge(snapshot)
+                stored = await writer.read(snapshot.scopes)
+                await Merging(writer, stored, self._pulling({}), find).merge(snapshot)
                 raise _RollBack
         return found
 
@@ -175,8 +176,7 @@ class Applier:
 
 def _listable(objects: list[tuple[Resource, int]], snapshot: WorkspaceSnapshot) -> list[tuple[Resource, int]]:
     """Those that the list would hold if they were there: listed by client, a project that left its client is not."""
-    by_client = snapshot.projects.strategy == "client"
-    return [(resource, id_) for resource, id_ in objects if not (by_client and resource == "project")]
+    return [(resource, id_) for resource, id_ in objects if snapshot.scopes[resource].strategy != "client"]
 
 
 class _RollBack(Exception):

@@ -6,7 +6,8 @@ than before may have other rights in all of them, `contradicted`, because the so
 lacked, and `rejects` again, for records that the database refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -14,18 +15,9 @@ from syncd.plan import Culprit
 from syncd.records import Client, R, Reject, Resource, Snapshot, WorkspaceSnapshot
 
 
-def doubt(snapshot: WorkspaceSnapshot, resource: Resource, reason: str) -> WorkspaceSnapshot:
-    """The same, but proving no absence of this resource."""
-    if resource == "client":
-        return msgspec.structs.replace(snapshot, clients=_doubted(snapshot.clients, reason))
-    return msgspec.structs.replace(snapshot, projects=_doubted(snapshot.projects, reason))
-
-
-def doubt_all(snapshot: WorkspaceSnapshot, reason: str) -> WorkspaceSnapshot:
-    """The same, but proving no absence of anything."""
-    return msgspec.structs.replace(
-        snapshot, clients=_doubted(snapshot.clients, reason), projects=_doubted(snapshot.projects, reason)
-    )
+def doubt(snapshot: WorkspaceSnapshot, reason: str, resources: Iterable[Resource]) -> WorkspaceSnapshot:
+    """The same, but proving no absence of these resources."""
+    return snapshot.but({resource: _doubted(snapshot.scopes[resource], reason) for resource in resources})
 
 
 def clients_moved(seen: Snapshot[Client], known: Mapping[int, bool | None]) -> bool:
@@ -37,10 +29,12 @@ def clients_moved(seen: Snapshot[Client], known: Mapping[int, bool | None]) -> b
 
 def without(snapshot: WorkspaceSnapshot, culprits: Sequence[Culprit]) -> tuple[WorkspaceSnapshot, list[Reject]]:
     """The snapshot less the records that the database refused, and those as rejects."""
-    clients, client_rejects = _without("client", snapshot.clients, culprits)
-    projects, project_rejects = _without("project", snapshot.projects, culprits)
-    rest = msgspec.structs.replace(snapshot, clients=clients, projects=projects)
-    return rest, client_rejects + project_rejects
+    rest: dict[Resource, Snapshot[Any]] = {}
+    rejects: list[Reject] = []
+    for resource, scope in snapshot.scopes.items():
+        rest[resource], refused = _without(resource, scope, culprits)
+        rejects += refused
+    return snapshot.but(rest), rejects
 
 
 def _without(

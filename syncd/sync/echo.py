@@ -14,10 +14,11 @@ A process that dies on the way, a database that is away, or a pull that begins b
 time: the next pull brings the same.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from syncd.postgres.store import RowRefused, Store
-from syncd.records import Written
+from syncd.records import Record, Resource, Written
 from syncd.sync.written import Writer, plan_written
 
 Echo = Literal["shown", "owned", "later"]
@@ -35,20 +36,19 @@ async def apply_written(store: Store, token: str, written: Written) -> Echo:
         return "later"
     try:
         async with store.workspace(begun, written.workspace_id) as writer:
-            clients, projects = await writer.read()
-            client_rows = await writer.read_rows("client", [client.id for client in written.clients])
-            project_rows = await writer.read_rows("project", [project.id for project in written.projects])
-            by = Writer(begun.rank, begun.began_at)
-            plan = plan_written(written, clients, projects, (client_rows, project_rows), by)
+            told: Mapping[Resource, Sequence[Record]] = {"client": written.clients, "project": written.projects}
+            stored = await writer.read(told)
+            rows = {kind: await writer.read_rows(kind, [r.id for r in records]) for kind, records in told.items()}
+            plan = plan_written(written, stored, rows, Writer(begun.rank, begun.began_at))
             if plan is None or await writer.is_lost():
                 return "later"
             await writer.write_workspace(None)
-            await writer.write_rows("client", plan.clients, [])
-            await writer.write_rows("project", plan.projects, plan.stubs)
+            await writer.write_rows("client", plan.diffs["client"], [])
+            await writer.write_rows("project", plan.diffs["project"], plan.stubs)
             await writer.apply_written(plan.workspace, is_far_reaching=bool(written.gone or written.projects))
     except RowRefused:
         return "later"  # the next pull finds out why, and puts the row aside
     if plan.writes_rows:
         await store.close_pull(begun, "changed", {})
-    is_owned = plan.workspace.clients.yielded or plan.workspace.projects.yielded
+    is_owned = any(scope.yielded for scope in plan.workspace.scopes.values())
     return "owned" if is_owned else "shown"

@@ -11,11 +11,12 @@ So a workspace of any size takes the room of one slice, and of its ids.
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import attrgetter
 
 import msgspec
 
 from syncd.plan import Deletes, Diff, Scope, ScopePlan, StoredScope, Tally, Viewer, WorkspacePlan
-from syncd.records import Project, R, Resource, Snapshot, Stored, Workspace, WorkspaceSnapshot
+from syncd.records import Parent, R, Record, Resource, Snapshot, Stored, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import Decision, DeleteRules, ScopeName, plan_deletes, unconfirmed_by
 from syncd.sync.diff import next_regressions
 from syncd.sync.visibility import heirs_of, keep_only, next_scope, owned_by_others, restart, witnesses_of
@@ -76,29 +77,30 @@ def count(
     )
 
 
-def parents_of(projects: Iterable[Project], known: Collection[int]) -> list[int]:
-    """Clients that the projects name and nobody showed us.
+def parents_of(children: Iterable[Record], parent: Parent | None, known: Collection[int]) -> list[int]:
+    """Parents that the children name and nobody showed us.
 
-    They become stubs, so that the foreign key is real and no inner join drops the project.
+    They become stubs, so that the foreign key is real and no inner join drops the child.
     """
-    parents = {project.client_id for project in projects if project.client_id is not None}
-    return sorted(parents.difference(known))
+    if parent is None:
+        return []
+    named: set[int | None] = set(map(attrgetter(parent.column), children))
+    return sorted(id_ for id_ in named.difference(known) if id_ is not None)
 
 
 def plan_workspace(
     snapshot: WorkspaceSnapshot,
-    clients: StoredScope,
-    projects: StoredScope,
-    tallies: tuple[Tally, Tally],
+    stored: Mapping[Resource, StoredScope],
+    tallies: Mapping[Resource, Tally],
     pulling: Pulling,
 ) -> WorkspacePlan:
-    """Decide what else one pull changes in one workspace, once the rows of its clients and projects are compared."""
+    """Decide what else one pull changes in one workspace, once its rows are compared. No tally: they are not yet."""
     workspace = snapshot.workspace
-    return WorkspacePlan(
-        workspace,
-        _plan_scope("client", workspace, snapshot.clients, clients, tallies[0], pulling),
-        _plan_scope("project", workspace, snapshot.projects, projects, tallies[1], pulling),
-    )
+    scopes = {
+        resource: _plan_scope(resource, workspace, seen, stored[resource], tallies.get(resource, Tally()), pulling)
+        for resource, seen in snapshot.scopes.items()
+    }
+    return WorkspacePlan(workspace, scopes)
 
 
 def _plan_scope(

@@ -29,13 +29,13 @@ from syncd.errors import (
 from syncd.failpoints import reach
 from syncd.postgres.store import Store
 from syncd.postgres.writer import Begun
-from syncd.records import Reject, Sighting, WorkspaceSnapshot
+from syncd.records import RESOURCES, Reject, Sighting, WorkspaceSnapshot
 from syncd.sync.apply import Applier
 from syncd.sync.budget import Budget
-from syncd.sync.completeness import clients_moved, doubt_all
+from syncd.sync.completeness import clients_moved, doubt
 from syncd.sync.consequences import consequence
 from syncd.sync.deletes import DeleteRules
-from syncd.sync.report import PullReport, database_time
+from syncd.sync.report import Counts, PullReport, database_time
 from syncd.sync.room import Room
 from syncd.toggl.client import Conversation, Toggl
 from syncd.toggl.dialect import Dialect, ListingPlan
@@ -87,7 +87,7 @@ class Puller:
         Raises:
             asyncio.CancelledError: a shutdown; the open transaction is rolled back and the token due again at once.
         """
-        report = PullReport(subject.name)
+        report = PullReport(subject.name, counts={resource: Counts() for resource in RESOURCES})
         started = self.clock.monotonic()
         begun: Begun | None = None
         try:
@@ -224,7 +224,7 @@ class Puller:
             report.lost = sorted(set(before) - set(visible))
         snapshots = sighting.workspaces
         if report.gained or report.lost:
-            snapshots = [doubt_all(snapshot, "workspaces_changed") for snapshot in snapshots]
+            snapshots = [doubt(snapshot, "workspaces_changed", snapshot.scopes) for snapshot in snapshots]
         applier = self._applier(begun, report, conversation, sighting)
         report.row_count = sum([await applier.stand_by(workspace_id) for workspace_id in sighting.left])
         rejects = list(sighting.rejects)
@@ -247,13 +247,13 @@ class Puller:
         Deleting a client takes it from its projects and moves no `at`, so that they do not count as changed (users
         report, toggl/mobileapp #1905); what archiving one does to the `at` of its projects nobody wrote down.
         """
-        if not snapshot.projects.is_delta:
+        if not snapshot.scopes["project"].is_delta:
             return snapshot, ()
         known = await self.store.known_clients(begun, snapshot.workspace.id)
-        if not clients_moved(snapshot.clients, known):
+        if not clients_moved(snapshot.scopes["client"], known):
             return snapshot, ()
         walked = await conversation.converse(self.dialect.walk(snapshot.workspace))
-        return msgspec.structs.replace(snapshot, projects=walked.projects), walked.rejects
+        return snapshot.but({"project": walked.projects}), walked.rejects
 
     async def _finish_unchanged(self, begun: Begun, report: PullReport) -> None:
         traffic = report.traffic
@@ -269,10 +269,10 @@ class Puller:
     async def _finish_changed(
         self, begun: Begun, report: PullReport, sighting: Sighting, rejects: list[Reject], seen: bytes
     ) -> None:
-        report.clients.quarantined = sum(reject.resource != "project" for reject in rejects)
-        report.projects.quarantined = sum(reject.resource == "project" for reject in rejects)
+        for reject in rejects:
+            report.counts["client" if reject.resource == "workspace" else reject.resource].quarantined += 1
         reasons = {notice.detail for notice in report.notices if notice.kind == "incomplete"}
-        written = report.clients.written + report.projects.written
+        written = report.total("written")
         report.reason = ", ".join(sorted(reasons | ({"rejects"} if rejects else set())))
         report.result = "partial" if report.reason else "changed" if written else "unchanged"
         trusted = seen if report.is_settled and not rejects else None
@@ -282,7 +282,7 @@ class Puller:
             report.quarantined, report.released = await self.store.quarantine(begun, rejects)
             reach("after_quarantine")
             if written:
-                counts = msgspec.to_builtins({"client": report.clients, "project": report.projects})
+                counts = msgspec.to_builtins(report.counts)
                 await self.store.close_pull(begun, "partial" if report.reason else "changed", counts)
             reach("before_finish")
             due = await self.store.finish_changed(

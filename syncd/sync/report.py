@@ -11,6 +11,7 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import SyncdError
 from syncd.plan import Held, ScopePlan, WorkspacePlan
+from syncd.records import Resource
 from syncd.sync.sheet import Sheet
 from syncd.toggl.traffic import Traffic
 
@@ -81,8 +82,9 @@ class PullReport:
     """One pull of one token, whatever came of it. Durations in seconds; instants by the database's clock.
 
     `is_whole`: everything was listed; `is_compared`: the answers were not those of the last pull, or were looked at all
-    the same. `row_count`: rows that the token sees. `reason`: why the result is not better, '' if it could not be.
-    `quarantined`, `released`: (resource, key[, reason]) of records that were not in quarantine before, or are no more.
+    the same. `row_count`: rows that the token sees; `counts` of each resource that is mirrored. `reason`: why the
+    result is not better, '' if it could not be. `quarantined`, `released`: (resource, key[, reason]) of records that
+    were not in quarantine before, or are no more.
     `gained`, `lost`: workspaces that the token sees since now, or no longer; `left`: those that another looks at.
     `is_postponed`: no pull was made, for the quota would not have lasted. `stretch`: how far apart pulls are from now
     on, where that changed. `sheet`: its budget, where quotas are counted and it was begun.
@@ -102,8 +104,7 @@ class PullReport:
     db_retries: int = 0
     workspaces: int = 0
     row_count: int = 0
-    clients: Counts = field(default_factory=Counts)
-    projects: Counts = field(default_factory=Counts)
+    counts: dict[Resource, Counts] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
     notices: list[Notice] = field(default_factory=list)
     quarantined: list[tuple[str, str, str]] = field(default_factory=list)
@@ -130,12 +131,15 @@ class PullReport:
     def add(self, plan: WorkspacePlan) -> None:
         """Count what was applied to one workspace."""
         self.workspaces += 1
-        self.row_count += len(plan.clients.scope.ids) + len(plan.projects.scope.ids)
-        self.clients.add(plan.clients)
-        self.projects.add(plan.projects)
         self.is_settled = self.is_settled and plan.is_settled
-        self.notices += notices_of(plan.workspace.id, "client", plan.clients)
-        self.notices += notices_of(plan.workspace.id, "project", plan.projects)
+        for resource, scope in plan.scopes.items():
+            self.row_count += len(scope.scope.ids)
+            self.counts.setdefault(resource, Counts()).add(scope)
+            self.notices += notices_of(plan.workspace.id, resource, scope)
+
+    def total(self, count: str) -> int:
+        """A count, or `written`, over all resources."""
+        return sum(getattr(counts, count) for counts in self.counts.values())
 
 
 @contextmanager

@@ -67,7 +67,8 @@ def _views(sights: Sequence[Sight], workspace_id: int, resource: Resource) -> It
         if workspace.workspace.id == workspace_id
     ]
     for _, _, token, workspace in sorted(seen, key=lambda view: view[:2]):
-        yield token, workspace.clients if resource == "client" else workspace.projects
+        if resource in workspace.scopes:
+            yield token, workspace.scopes[resource]
 
 
 def _compare(

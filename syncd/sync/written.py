@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from syncd.plan import Change, Deletes, Diff, Scope, ScopePlan, StoredScope, Tally, WorkspacePlan
-from syncd.records import Client, Project, R, Stored, Workspace, Written
+from syncd.records import Project, R, Resource, Stored, Workspace, Written
 from syncd.sync.diff import diff
 from syncd.sync.planning import count, parents_of
 from syncd.sync.visibility import keep_only, owned_by_others
@@ -23,21 +23,19 @@ class Writer(NamedTuple):
 class WrittenPlan(msgspec.Struct, frozen=True):
     """Rows to write, `stubs` that the projects need, and then what is gone and what the token is known to see."""
 
-    clients: Diff[Client]
-    projects: Diff[Project]
+    diffs: Mapping[Resource, Diff[Any]]
     stubs: list[int]
     workspace: WorkspacePlan
 
     @property
     def writes_rows(self) -> bool:
-        return not self.projects.is_empty or self.workspace.writes_rows
+        return not self.diffs["project"].is_empty or self.workspace.writes_rows
 
 
 def plan_written(
     written: Written,
-    clients: StoredScope,
-    projects: StoredScope,
-    rows: tuple[Mapping[int, Stored[Client]], Mapping[int, Stored[Project]]],
+    stored: Mapping[Resource, StoredScope],
+    rows: Mapping[Resource, Mapping[int, Stored[Any]]],
     writer: Writer,
 ) -> WrittenPlan | None:
     """Decide what a write changes; None where the token has not looked at the workspace yet.
@@ -48,20 +46,22 @@ def plan_written(
 
     `rows` of the clients and projects that are told of, as far as they are stored.
     """
+    clients, projects = stored["client"], stored["project"]
     if clients.scope is None or projects.scope is None:
         return None
-    client_rows, project_rows = rows
     known = [p for p in written.projects if not written.gone or p.id in projects.scope.ids]
-    client_plan, client_diff = _plan(written.clients, written.gone, clients.scope, clients, client_rows, writer)
-    project_plan, project_diff = _plan(known, frozenset(), projects.scope, projects, project_rows, writer)
-    orphans = _orphans(written, projects, project_rows, writer.rank)
+    client_plan, client_diff = _plan(written.clients, written.gone, clients.scope, clients, rows["client"], writer)
+    project_plan, project_diff = _plan(known, frozenset(), projects.scope, projects, rows["project"], writer)
+    orphans = _orphans(written, projects, rows["project"], writer.rank)
     if orphans:
         changes = sorted([*project_diff.changes, *orphans], key=lambda change: change[0].id)
         project_diff = msgspec.structs.replace(project_diff, changes=changes)
         project_plan = msgspec.structs.replace(project_plan, yielded=project_plan.yielded - len(orphans))
-    stubs = parents_of(project_diff.written, clients.known.union(client.id for client in client_diff.inserts))
-    workspace = WorkspacePlan(Workspace(written.workspace_id, None), client_plan, project_plan)
-    return WrittenPlan(client_diff, project_diff, stubs, workspace)
+    known_clients = clients.known.union(client.id for client in client_diff.inserts)
+    stubs = parents_of(project_diff.written, Project.PARENT, known_clients)
+    scopes: dict[Resource, ScopePlan] = {"client": client_plan, "project": project_plan}
+    workspace = WorkspacePlan(Workspace(written.workspace_id, None), scopes)
+    return WrittenPlan({"client": client_diff, "project": project_diff}, stubs, workspace)
 
 
 def _orphans(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from syncd.records import RESOURCES
+
 Kind = Literal["text", "integer", "number", "boolean", "instant", "texts", "integers"]
 
 _RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
@@ -78,7 +80,7 @@ CORRELATION = (
     Field("syncd.pull.id", "text", "one turn of one token"),
     Field("syncd.token.id", "text", "the token's name in the configuration, never its secret"),
     Field("toggl.workspace.id", "integer", "the workspace's id at Toggl"),
-    Field("syncd.resource", "text", "the kind of record", ("client", "project", "workspace")),
+    Field("syncd.resource", "text", "the kind of record", (*RESOURCES, "workspace")),
 )
 
 ERROR = (
@@ -126,11 +128,13 @@ PULL = (
     Field("syncd.written", "integer", "rows written, of all kinds"),
     *(
         Field(f"syncd.{resource}.{count}", "integer", f"{resource}s: {meaning}")
-        for resource in ("client", "project")
+        for resource in RESOURCES
         for count, meaning in _COUNTS
     ),
-    Field("syncd.client.complete", "boolean", "whether every listing of clients was proven complete"),
-    Field("syncd.project.complete", "boolean", "whether every listing of projects was proven complete"),
+    *(
+        Field(f"syncd.{resource}.complete", "boolean", f"whether every listing of {resource}s was proven complete")
+        for resource in RESOURCES
+    ),
 )
 
 HEARTBEAT = (

@@ -10,18 +10,17 @@ from typing import Any, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from syncd.records import RESOURCES, Resource
 from syncd.telemetry.events import CATALOGUE
 from syncd.telemetry.logs import program_version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 PullResult = Literal["unchanged", "changed", "partial", "failed"]
-Resource = Literal["client", "project"]
 RowChange = Literal["inserted", "updated", "deleted", "reappeared"]
 TokenState = Literal["ok", "rejected", "parked", "failed"]
 
 _RESULTS: tuple[PullResult, ...] = ("unchanged", "changed", "partial", "failed")
-_RESOURCES: tuple[Resource, ...] = ("client", "project")
 _CHANGES: tuple[RowChange, ...] = ("inserted", "updated", "deleted", "reappeared")
 _STATES: tuple[TokenState, ...] = ("ok", "rejected", "parked", "failed")
 _STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx", "none")
@@ -115,7 +114,7 @@ class Metrics:
             self._requests.labels(status_class)
         for state in _STATES:
             self._tokens.labels(state)
-        for resource in _RESOURCES:
+        for resource in RESOURCES:
             for change in _CHANGES:
                 self._rows.labels(resource, change)
 

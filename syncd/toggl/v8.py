@@ -262,8 +262,10 @@ def decode(fetched: FetchedV8) -> Sighting:
         workspaces=[
             WorkspaceSnapshot(
                 workspace=known.get(workspace_id, Workspace(workspace_id, None)),
-                clients=clients.snapshot(workspace_id, "workspace"),
-                projects=projects.snapshot(workspace_id, listed.strategy),
+                scopes={
+                    "client": clients.snapshot(workspace_id, "workspace"),
+                    "project": projects.snapshot(workspace_id, listed.strategy),
+                },
             )
             for workspace_id, listed in fetched.projects.items()
         ],

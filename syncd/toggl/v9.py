@@ -66,7 +66,9 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV9]:
         _add_clients(clients, workspace, answer, digest)
     yield from _walk_all(walks)
     snapshots = [
-        WorkspaceSnapshot(workspace, clients.snapshot(workspace.id, "workspace"), walk.snapshot())
+        WorkspaceSnapshot(
+            workspace, {"client": clients.snapshot(workspace.id, "workspace"), "project": walk.snapshot()}
+        )
         for workspace, walk in zip(wanted, walks, strict=True)
     ]
     rejects += [*clients.rejects, *(reject for walk in walks for reject in walk.projects.rejects)]

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any, NamedTuple
 
@@ -24,9 +25,9 @@ from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
-from syncd.records import Stored
+from syncd.records import Resource, Stored
 from tests.feed.readers import READERS, Reader
-from tests.model import a_client, a_project
+from tests.model import RECORDS
 from tests.planned import write
 
 WORKSPACES = range(1, 9)
@@ -69,12 +70,11 @@ class Outcome:
 
 
 class Written(NamedTuple):
-    """What one transaction does. `buried`: clients and projects."""
+    """What one transaction does. `stubs`: clients of the projects."""
 
-    clients: Diff[Any]
-    projects: Diff[Any]
+    diffs: dict[Resource, Diff[Any]]
     stubs: list[int]
-    buried: tuple[list[int], list[int]]
+    buried: dict[Resource, list[int]]
 
 
 class Writers:
@@ -95,44 +95,50 @@ class Writers:
             workspace_id = rng.choice(WORKSPACES)
             try:
                 async with self.store.workspace(begun, workspace_id) as writer:
-                    clients, projects = await writer.read()
-                    rows = (
-                        await writer.read_rows("client", sorted(clients.known)),
-                        await writer.read_rows("project", sorted(projects.known)),
-                    )
-                    plan = self._plan(rng, workspace_id, *rows, begun.began_at)
-                    await write(writer, plan.clients, plan.projects, stubs=plan.stubs, buried=plan.buried)
+                    there = await writer.read(RECORDS)
+                    rows = {kind: await writer.read_rows(kind, sorted(there[kind].known)) for kind in there}
+                    plan = self._plan(rng, workspace_id, rows, begun.began_at)
+                    await write(writer, plan.diffs, stubs=plan.stubs, buried=plan.buried)
                     if rng.random() < 0.1:
                         raise Abandoned
             except Abandoned:
                 self.rolled_back += 1
                 continue
             self.commits += 1
-            self.written.update(changes_of("clients", plan.clients, plan.buried[0]))
-            self.written.update(changes_of("projects", plan.projects, plan.buried[1]))
+            for resource, diff in plan.diffs.items():
+                self.written.update(changes_of(f"{resource}s", diff, plan.buried[resource]))
 
     def _plan(
         self,
         rng: Random,
         workspace_id: int,
-        clients: Mapping[int, Stored[Any]],
-        projects: Mapping[int, Stored[Any]],
+        rows: Mapping[Resource, Mapping[int, Stored[Any]]],
         began_at: datetime,
     ) -> Written:
-        stubs = [next(self.ids)] if rng.random() < 0.1 else []
-        parents = [*clients, *stubs, None]
-        client_diff, clients_gone = self._scope(
-            rng, clients, began_at, lambda: {"workspace_id": workspace_id}, a_client
-        )
-        project_diff, projects_gone = self._scope(
-            rng, projects, began_at, lambda: {"workspace_id": workspace_id, "client_id": rng.choice(parents)}, a_project
-        )
-        return Written(client_diff, project_diff, stubs, (clients_gone, projects_gone))
+        plan = Written({}, [next(self.ids)] if rng.random() < 0.1 else [], {})
+        parents = [*rows["client"], *plan.stubs, None]
+        for resource, record in RECORDS.items():
+            choices = {"client_id": parents} if resource == "project" else {}
+            made = self._scope(rng, rows[resource], began_at, partial(record, workspace_id=workspace_id), choices)
+            plan.diffs[resource], plan.buried[resource] = made
+        return plan
 
     def _scope(
-        self, rng: Random, rows: Mapping[int, Stored[Any]], began_at: datetime, fields: Any, record: Any
+        self,
+        rng: Random,
+        rows: Mapping[int, Stored[Any]],
+        began_at: datetime,
+        record: Any,
+        choices: dict[str, list[Any]],
     ) -> tuple[Diff[Any], list[int]]:
-        """A few new records, a few changed, a few gone; once in a while a great many new ones."""
+        """A few new records, a few changed, a few gone; once in a while a great many new ones.
+
+        `choices`: what is in these columns of a record.
+        """
+
+        def fields() -> dict[str, Any]:
+            return {column: rng.choice(values) for column, values in choices.items()}
+
         usual = rng.choice((0, 0, 1, 2)) if len(rows) < ENOUGH else 0
         count = 300 if rng.random() < 0.0005 else usual
         inserts = [record(next(self.ids), **fields()) for _ in range(count)]

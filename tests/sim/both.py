@@ -13,7 +13,7 @@ from syncd.postgres.database import Database as RealDatabase
 from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
 from syncd.postgres.writer import Begun
-from syncd.records import Reject, Sighting, WorkspaceSnapshot
+from syncd.records import RESOURCES, Reject, Sighting, WorkspaceSnapshot
 from syncd.sync.apply import Applier
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.report import PullReport
@@ -121,13 +121,13 @@ class Teller:
             report.add(plan)
             rejects += refused
         visible = [snapshot.workspace.id for snapshot in step.sight]
-        told = [msgspec.to_builtins([report.clients, report.projects]), report.is_settled]
+        told = [msgspec.to_builtins(report.counts), report.is_settled]
         told.append(sorted(await store.lose_workspaces(begun, visible)))
         match step.end:
             case "finish":
                 told.append([sorted(changed) for changed in await store.quarantine(begun, rejects)])
                 digest = b"seen" if report.is_settled and not rejects else None
-                is_whole = not any(snapshot.projects.is_delta for snapshot in step.sight)
+                is_whole = not any(snapshot.scopes["project"].is_delta for snapshot in step.sight)
                 told.append(await store.finish_changed(begun, 3, None, digest, 7, visible, is_whole=is_whole) is None)
             case "rejected" | "failed":
                 told.append(await store.finish_failed(begun, step.end, "why", None, None) is None)
@@ -149,7 +149,7 @@ class Real(Teller):
 
     async def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for kind in ("client", "project"):
+        for kind in RESOURCES:
             found[f"{kind}s"] = await self._fetch(
                 "SELECT id, workspace_id, name, at, deleted_at, _is_stub, CASE WHEN NOT _is_stub THEN _valid_from END, "
                 f"CASE WHEN NOT _is_stub THEN _change_kind END FROM toggl.{kind}s ORDER BY id"
@@ -195,7 +195,7 @@ class Simulated(Teller):
 
     async def state(self) -> dict[str, Any]:
         db, found = self.db, dict[str, Any]()
-        for kind in ("client", "project"):
+        for kind in RESOURCES:
             found[f"{kind}s"] = [
                 (id_, r.workspace_id, r.record.name, r.record.at, r.deleted_at, False, r.valid_from, r.change_kind)
                 if r.record is not None

@@ -22,11 +22,6 @@ from tests.sim.wire import PULL, Wire
 Key = tuple[Kind, int]
 
 
-def scopes_of(plan: WorkspacePlan) -> list[tuple[Kind, ScopePlan]]:
-    """The two halves of a plan."""
-    return [("client", plan.clients), ("project", plan.projects)]
-
-
 class Look(NamedTuple):
     """One committed snapshot of a scope: when its pull began, what it showed, whether it was complete."""
 
@@ -53,7 +48,7 @@ class Judge:
         plan = writer.plan
         assert plan is not None
         served = self.wire.served.get(PULL.get(), {})
-        for kind, scope in scopes_of(plan):
+        for kind, scope in plan.scopes.items():
             for changes in writer.diffs[kind]:
                 self._judge_changes(kind, changes, served)
             self._count(scope)
@@ -66,8 +61,8 @@ class Judge:
             self.looks.setdefault((begun.token, plan.workspace.id, kind), []).append(look)
             for id_ in shown:
                 self.shown_at.setdefault((kind, id_), {})[begun.token] = begun.began_at
-        self.fired["stub"] += len(writer.stubs)
-        for kind, scope in scopes_of(plan):
+        self.fired["stub"] += sum(map(len, writer.stubs.values()))
+        for kind, scope in plan.scopes.items():
             written = [record.id for changes in writer.diffs[kind] for record in changes.written]
             for id_ in written + scope.deletes.tombstones:
                 row = self.db.rows[kind][id_]

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from syncd.plan import Scope
+from syncd.records import RESOURCES
 from tests.sim.loop import EPOCH
 
 TICK = timedelta(microseconds=1)
@@ -79,8 +80,8 @@ class Database:
     time: Callable[[], float]
     tokens: dict[str, Token] = field(default_factory=dict)
     workspaces: dict[int, str | None] = field(default_factory=dict)
-    rows: dict[str, dict[int, Row]] = field(default_factory=lambda: {"client": {}, "project": {}})
-    versions: dict[str, dict[int, list[Version]]] = field(default_factory=lambda: {"client": {}, "project": {}})
+    rows: dict[str, dict[int, Row]] = field(default_factory=lambda: {resource: {} for resource in RESOURCES})
+    versions: dict[str, dict[int, list[Version]]] = field(default_factory=lambda: {kind: {} for kind in RESOURCES})
     scopes: dict[tuple[str, int, str], ScopeRow] = field(default_factory=dict)
     decisions: dict[tuple[str, int, str], str] = field(default_factory=dict)
     quarantine: dict[tuple[str, str, str], bool] = field(default_factory=dict)
@@ -110,7 +111,7 @@ class Database:
         if row.incomplete:
             return row.complete_at
         token = self.tokens[name]
-        instants = [token.last_success_at if resource == "client" else token.last_walk_at, row.complete_at]
+        instants = [token.last_walk_at if resource == "project" else token.last_success_at, row.complete_at]
         return max((instant for instant in instants if instant is not None), default=None)
 
     # -- what Registry does --------------------------------------------------------------------------------------

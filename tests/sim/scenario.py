@@ -188,7 +188,7 @@ class Simulation:
     def note_report(self, report: PullReport, line: str) -> None:
         self.pulls += 1
         self.count(f"pull {report.result}")
-        self.note(f"pull {line} {report.token} {report.result} {report.reason} {report.clients} {report.projects}")
+        self.note(f"pull {line} {report.token} {report.result} {report.reason} {report.counts}")
         if isinstance(report.error, Unforeseen):
             self.judge.wrongs.append(f"a pull died of {report.error.__cause__!r}")
         if isinstance(report.error, FencedOut):

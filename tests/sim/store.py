@@ -5,7 +5,7 @@ commit may fail, or succeed without its answer arriving, as chance has it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from syncd.errors import DatabaseUnavailable, FencedOut, InvariantViolated
 from syncd.plan import Culprit, Diff, StoredScope, Viewer, WorkspacePlan
 from syncd.postgres.store import Quarantined, RowRefused
 from syncd.postgres.writer import Begun
-from syncd.records import Cursor, Reject, Stored
+from syncd.records import RESOURCES, Cursor, Reject, Resource, Stored
 from tests.sim.database import TICK, Database, Row, ScopeRow, Token, Version
 from tests.sim.wire import PULL
 
@@ -276,17 +276,17 @@ class SimWriter:
 
     def __init__(self, store: SimStore, begun: Begun, workspace_id: int) -> None:
         self.plan: WorkspacePlan | None = None
-        self.diffs: dict[str, list[Diff[Any]]] = {"client": [], "project": []}
-        self.stubs: list[int] = []
+        self.diffs: dict[Resource, list[Diff[Any]]] = {resource: [] for resource in RESOURCES}
+        self.stubs: dict[Resource, list[int]] = {resource: [] for resource in RESOURCES}
         self._store, self._db, self._begun, self._wid = store, store.db, begun, workspace_id
         self._name: str | None = None
         self._taken: list[str] = []
 
-    async def read(self) -> tuple[StoredScope, StoredScope]:
+    async def read(self, resources: Iterable[Resource]) -> dict[Resource, StoredScope]:
         await self._store._statement()
-        return self._read("client"), self._read("project")
+        return {resource: self._read(resource) for resource in resources}
 
-    async def read_rows(self, kind: str, ids: Sequence[int]) -> dict[int, Stored[Any]]:
+    async def read_rows(self, kind: Resource, ids: Sequence[int]) -> dict[int, Stored[Any]]:
         await self._store._statement()
         rows = self._rows(kind)
         return {id_: Stored(rows[id_].record, rows[id_].deleted_at) for id_ in ids if id_ in rows}
@@ -298,22 +298,24 @@ class SimWriter:
     async def write_workspace(self, name: str | None) -> None:
         self._name = name
 
-    async def write_rows(self, kind: str, changes: Diff[Any], stubs: Sequence[int]) -> list[Culprit]:
+    async def write_rows(self, kind: Resource, changes: Diff[Any], stubs: Sequence[int]) -> list[Culprit]:
         if await self.find_culprits(kind, changes, stubs):
             self._db.fired["row refused"] += 1
             raise RowRefused
         self.diffs[kind].append(changes)
-        self.stubs += stubs
+        parent = RESOURCES[kind].PARENT
+        if parent is not None:
+            self.stubs[parent.resource] += stubs
         return []
 
-    async def find_culprits(self, kind: str, changes: Diff[Any], _stubs: Sequence[int]) -> list[Culprit]:
+    async def find_culprits(self, kind: Resource, changes: Diff[Any], _stubs: Sequence[int]) -> list[Culprit]:
         """Ids that are taken, by a row of another workspace."""
         taken = [record.id for record in changes.inserts if record.id in self._db.rows[kind]]
-        return [Culprit(kind, id_, "23505", f"{kind}s_pkey") for id_ in taken]  # type: ignore[arg-type]
+        return [Culprit(kind, id_, "23505", f"{kind}s_pkey") for id_ in taken]
 
     async def apply(self, plan: WorkspacePlan) -> None:
         await self._store._statement()
-        for heir in sorted(plan.clients.looks_again | plan.projects.looks_again):
+        for heir in plan.looks_again:
             self._db.fired["owner changed"] += 1
             await self._store.take(heir)
             self._taken.append(heir)
@@ -325,13 +327,12 @@ class SimWriter:
         assert plan is not None
         if self._name is not None or self._wid not in db.workspaces:
             db.workspaces[self._wid] = self._name
-        for kind in ("client", "project"):
+        for kind in RESOURCES:
             for changes in self.diffs[kind]:
                 self._write(kind, changes)
-            if kind == "client":
-                for id_ in self.stubs:
-                    db.rows["client"].setdefault(id_, Row(self._wid, None, None, began_at, "insert"))
-        for kind, scope in (("client", plan.clients), ("project", plan.projects)):
+            for id_ in self.stubs[kind]:
+                db.rows[kind].setdefault(id_, Row(self._wid, None, None, began_at, "insert"))
+        for kind, scope in plan.scopes.items():
             now = db.now()
             for id_ in scope.deletes.tombstones:
                 self._bury(kind, id_, now)

@@ -48,11 +48,8 @@ def a_sight(rng: Random, wid: int) -> WorkspaceSnapshot:
     strategy: Strategy = rng.choice(["workspace", "workspace", "workspace", "client"])
     workspace = Workspace(wid, rng.choice(["One", None]), rng.random() < 0.3)
     seen = Snapshot(strategy, projects, _why(rng), _gone(rng, wid, projects), rng.random() < 0.4, rng.choice(CURSORS))
-    return WorkspaceSnapshot(
-        workspace,
-        Snapshot("workspace", clients, _why(rng), _gone(rng, wid, clients)),
-        seen,
-    )
+    seen_clients = Snapshot("workspace", clients, _why(rng), _gone(rng, wid, clients))
+    return WorkspaceSnapshot(workspace, {"client": seen_clients, "project": seen})
 
 
 def _why(rng: Random) -> tuple[str, ...]:

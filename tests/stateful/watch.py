@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from syncd.errors import FencedOut, TokenRejected
 from syncd.sync.deletes import DeleteRules
+from syncd.sync.report import PullReport
 from tests.stateful import audit
 from tests.stateful.source import Eye, Key, State, administered_in, shown_in
 from tests.stateful.source_rules import TOKENS, WORKSPACES, SourceRules
@@ -158,7 +159,12 @@ class Watch(SourceRules):
         listed |= {int(path.split("/")[4]): "workspace" for path, status, _ in turn.answers
                    if status == 200 and re.fullmatch(r"/api/v8/workspaces/\d+/projects", path)}  # fmt: skip
         eye.admin_of |= {w for w in WORKSPACES if self.source.is_admin(turn.token, w)} | administered_in(turn.answers)
-        eye.take(shown, listed, began=turn.began, is_complete=report.clients.complete and report.projects.complete)
+        eye.take(
+            shown,
+            listed,
+            began=turn.began,
+            is_complete=_is_complete(report),
+        )
         since = self.source.visible_since[turn.token]
         eye.certain = {key for key in eye.certain if since.get(key, turn.began + 1) <= turn.began}
 
@@ -225,9 +231,9 @@ class Watch(SourceRules):
             assert isinstance(report.error, TokenRejected), report
             return
         assert report.is_fresh, repr(report.error)
-        view = self.source.sees(token, self.eye[token].listings if report.projects.complete else None)
+        view = self.source.sees(token, self.eye[token].listings if report.counts["project"].complete else None)
         shown = shown_in(turn.answers)
-        if report.projects.complete and report.clients.complete:
+        if _is_complete(report):
             assert shown == view, "the model and the emulator differ about what the token may see"
         for key, state in shown.items():
             if key in self.source.went_back or any(key in self.eye[t].possible for t in self.betters(token, state[0])):
@@ -312,3 +318,7 @@ class Watch(SourceRules):
                     missed = self.eye[token].must_miss(key, workspace_id)
                     assert not missed, f"{key} is live at the end, though {token} missed it: {live[key]}"
             self.did("a row is frozen at the end")
+
+
+def _is_complete(report: PullReport) -> bool:
+    return all(counts.complete for counts in report.counts.values())

@@ -47,8 +47,10 @@ async def test_two_complete_snapshots_make_a_tombstone(mirror: Mirror, world: Wo
     (gone,) = some(world, 1)
     world.delete_client(gone)
     first, second = await mirror.pull(), await mirror.pull()
-    assert (first.clients.deleted, first.clients.delete_candidates) == (0, 1)
-    assert (second.clients.deleted, second.clients.delete_candidates, second.result) == (1, 0, "changed")
+    counts = [
+        (report.counts["client"].deleted, report.counts["client"].delete_candidates) for report in (first, second)
+    ]
+    assert (counts, second.result) == ([(0, 1), (1, 0)], "changed")
     assert await mirror.rows("SELECT deleted_at > $2, name IS NOT NULL FROM toggl.clients WHERE id = $1",
                              gone, second.began_at) == [(True, True)]  # fmt: skip
     assert await mirror.rows("SELECT is_current, end_kind FROM toggl.clients_history WHERE id = $1", gone) == [
@@ -64,7 +66,7 @@ async def test_equal_answers_confirm_too(mirror: Mirror, world: World) -> None:
     await mirror.pull()
     world.delete_client(some(world, 1)[0])
     reports = [await mirror.pull() for _ in range(3)]
-    assert [(r.full, r.clients.deleted) for r in reports] == [(True, 0), (True, 1), (False, 0)]
+    assert [(r.full, r.counts["client"].deleted) for r in reports] == [(True, 0), (True, 1), (False, 0)]
 
 
 async def test_min_age_is_waited_for(
@@ -75,12 +77,12 @@ async def test_min_age_is_waited_for(
     await mirror.pull()
     world.delete_client(some(world, 1)[0])
     for _ in range(4):
-        assert (await mirror.pull()).clients.deleted == 0
+        assert (await mirror.pull()).counts["client"].deleted == 0
     await mirror.rows(
         "UPDATE syncd.scopes SET absent = jsonb_set(absent, '{0,since}', to_jsonb(now() - interval '15 min')) "
         "WHERE absent <> '[]' RETURNING 1"
     )
-    assert (await mirror.pull()).clients.deleted == 1
+    assert (await mirror.pull()).counts["client"].deleted == 1
 
 
 async def test_a_row_that_comes_back_in_time_was_never_gone(mirror: Mirror, world: World) -> None:
@@ -92,7 +94,7 @@ async def test_a_row_that_comes_back_in_time_was_never_gone(mirror: Mirror, worl
     world.create_client(client.workspace_id, client.name, client_id=client.id, at=client.at, notes=client.notes,
                         hrate=client.hrate, cur=client.cur)  # fmt: skip
     report = await mirror.pull()
-    assert (report.clients.delete_candidates, report.clients.reappeared) == (0, 0)
+    assert (report.counts["client"].delete_candidates, report.counts["client"].reappeared) == (0, 0)
     assert await mirror.value("SELECT count(*) FROM toggl.clients_history WHERE id = $1", client.id) == 1
 
 
@@ -105,7 +107,7 @@ async def test_a_row_that_comes_back_later_reappears(mirror: Mirror, world: Worl
     await mirror.pull()
     world.create_client(client.workspace_id, client.name, client_id=client.id)
     report = await mirror.pull()
-    assert (report.clients.reappeared, report.result) == (1, "changed")
+    assert (report.counts["client"].reappeared, report.result) == (1, "changed")
     assert await mirror.rows("SELECT change_kind, end_kind, is_current FROM toggl.clients_history WHERE id = $1 "
                              "ORDER BY valid_from", client.id) == [
         ("insert", "delete", False),
@@ -122,14 +124,15 @@ async def test_i05_an_answer_from_before_the_tombstone_does_not_reopen_it(mirror
     slow = await mirror.store.begin("slow", timeout=DAY, full_every=DAY)
     world.delete_client(gone)
     await mirror.pull()
-    assert (await mirror.pull()).clients.deleted == 1
+    assert (await mirror.pull()).counts["client"].deleted == 1
     assert record is not None
     snapshot = WorkspaceSnapshot(
-        Workspace(record.workspace_id, None), Snapshot("workspace", {gone: record}), Snapshot("workspace", {})
+        Workspace(record.workspace_id, None),
+        {"client": Snapshot("workspace", {gone: record}), "project": Snapshot("workspace", {})},
     )
     async with mirror.store.workspace(slow, record.workspace_id) as writer:
         rules = DeleteRules(min_age=timedelta(0))
-        tally = (await apply(writer, snapshot, Pulling("slow", 1, slow.began_at, rules))).plan.clients.tally
+        tally = (await apply(writer, snapshot, Pulling("slow", 1, slow.began_at, rules))).plan.scopes["client"].tally
     assert (tally.stale, tally.read) == (1, 1)
     assert await mirror.value("SELECT deleted_at IS NOT NULL FROM toggl.clients WHERE id = $1", gone)
 
@@ -141,7 +144,7 @@ async def test_the_guard_holds_back_a_mass_deletion(mirror: Mirror, world: World
         world.delete_client(id_)
     world.update_client(max(world.clients), name="renamed meanwhile")
     reports = [await mirror.pull() for _ in range(2)]
-    assert [r.clients.deleted for r in reports] == [0, 0]
+    assert [r.counts["client"].deleted for r in reports] == [0, 0]
     assert [n.kind for n in reports[1].notices] == ["held"]
     assert await mirror.value("SELECT count(*) FROM toggl.clients WHERE name = 'renamed meanwhile'") == 1
     assert await mirror.rows("SELECT status, deletes_held, action_required IS NOT NULL FROM toggl.sync_status") == [
@@ -155,7 +158,7 @@ async def test_the_guard_holds_back_a_mass_deletion(mirror: Mirror, world: World
     )  # fmt: skip
     await mirror.registry.decide([held["hash"]], "approve", DAY)
     report = await mirror.pull()
-    assert (report.clients.deleted, [n.kind for n in report.notices]) == (6, ["deleted", "released"])
+    assert (report.counts["client"].deleted, [n.kind for n in report.notices]) == (6, ["deleted", "released"])
     assert await mirror.value("SELECT status FROM toggl.sync_status") == "ok"
 
 
@@ -170,7 +173,7 @@ async def test_an_approval_is_for_exactly_that_set(mirror: Mirror, world: World)
     await mirror.registry.decide(None, "approve", DAY)
     world.create_client(back.workspace_id, back.name, client_id=back.id)
     report = await mirror.pull()
-    assert report.clients.deleted == 0
+    assert report.counts["client"].deleted == 0
     assert [len(row["ids"]) for row in await mirror.registry.held_deletes()] == [7]
 
 
@@ -182,7 +185,7 @@ async def test_an_approval_expires(mirror: Mirror, world: World) -> None:
     await mirror.pull()
     await mirror.pull()
     await mirror.registry.decide(None, "approve", timedelta(0))
-    assert (await mirror.pull()).clients.deleted == 0
+    assert (await mirror.pull()).counts["client"].deleted == 0
     assert len(await mirror.registry.held_deletes()) == 1
 
 
@@ -227,7 +230,7 @@ async def test_an_answer_without_an_end_confirms_nothing(
     emulator.faults.add(mishap, path="/api/v8/clients", times=None)
     for _ in range(4):
         report = await mirror.pull()
-        assert report.clients.deleted == 0
+        assert report.counts["client"].deleted == 0
     assert await mirror.value(LIVE) == 12
 
 
@@ -245,10 +248,10 @@ async def test_a_list_that_lacks_what_the_source_still_shows_proves_nothing(
     fault = emulator.faults.add(mishaps.status(200, lie), path="/api/v8/clients", times=2)
     first, second = await mirror.pull(), await mirror.pull()
     assert fault.fired == 2
-    assert (first.clients.deleted, second.clients.deleted, second.reason) == (0, 0, "contradicted")
+    assert (first.counts["client"].deleted, second.counts["client"].deleted, second.reason) == (0, 0, "contradicted")
     assert emulator.requests["/api/v8/clients/{client_id}"] == 2
     last = [await mirror.pull() for _ in range(2)]
-    assert [r.clients.deleted for r in last] == [1, 0]
+    assert [r.counts["client"].deleted for r in last] == [1, 0]
     assert await mirror.value("SELECT deleted_at FROM toggl.clients WHERE id = $1", hidden) is None
 
 
@@ -262,7 +265,7 @@ async def test_listed_by_client_a_project_that_left_its_client_is_absent(
     left = min(id_ for id_, project in world.projects.items() if project.client_id is not None)
     world.update_project(left, client_id=None)
     reports = [await mirror.pull() for _ in range(3)]
-    assert [(r.projects.deleted, r.reason) for r in reports] == [(0, ""), (1, ""), (0, "")]
+    assert [(r.counts["project"].deleted, r.reason) for r in reports] == [(0, ""), (1, ""), (0, "")]
     assert emulator.requests["/api/v8/projects/{project_id}"] == 0
 
 
@@ -274,7 +277,7 @@ async def test_a_list_that_is_right_costs_one_request_per_tombstone(
     for id_ in some(world, 3):
         world.delete_client(id_)
     reports = [await mirror.pull() for _ in range(2)]
-    assert [r.clients.deleted for r in reports] == [0, 3]
+    assert [r.counts["client"].deleted for r in reports] == [0, 3]
     assert [r.traffic.requests for r in reports] == [3, 6]
 
 
@@ -291,7 +294,7 @@ async def test_two_tokens_need_no_more_rounds_than_one(
         await mirror.pull(token)
     world.delete_client(some(world, 1)[0])
     reports = [await mirror.pull(token) for token in ("t0", "t1", "t0", "t1")]
-    assert [r.clients.deleted for r in reports] == [0, 0, 0, 1]
+    assert [r.counts["client"].deleted for r in reports] == [0, 0, 0, 1]
 
 
 async def test_a_row_that_was_hidden_from_one_token_is_not_gone_when_the_other_misses_it_once(
@@ -324,10 +327,10 @@ async def test_another_account_behind_a_name_misses_nothing(mirror: Mirror, worl
     for id_ in some(world, 3):
         world.delete_client(id_)
     reports = [await mirror.pull() for _ in range(3)]
-    assert [r.clients.deleted for r in reports] == [0, 0, 0]
+    assert [r.counts["client"].deleted for r in reports] == [0, 0, 0]
     assert await mirror.value(LIVE) == 12
 
 
 async def stored_clients(mirror: Mirror) -> dict[int, Stored[Any]]:
     workspace_id = await mirror.value("SELECT id FROM toggl.workspaces")
-    return (await read_workspace(mirror.database, workspace_id))["client"]
+    return (await read_workspace(mirror.database, workspace_id, ["client"]))["client"]

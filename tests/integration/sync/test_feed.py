@@ -16,7 +16,7 @@ from syncd.postgres.database import Database
 from syncd.postgres.migrate import create_roles
 from syncd.postgres.pool import open_pool
 from syncd.postgres.store import Store
-from syncd.records import Client
+from syncd.records import Resource
 from tests.feed.campaign import run
 from tests.integration.sync.conftest import Mirror, register
 from tests.model import a_client, a_project
@@ -38,9 +38,9 @@ FEED = "SELECT relation, id, change_kind FROM toggl.changes ORDER BY position, o
 POSITION = "SELECT position FROM toggl.changes_horizon"
 
 
-def one_client(workspace_id: int) -> Diff[Client]:
+def one_client(workspace_id: int) -> dict[Resource, Diff[Any]]:
     """One new client of a workspace, with the id of the workspace."""
-    return Diff([a_client(workspace_id, workspace_id=workspace_id)], [], 0, [])
+    return {"client": Diff([a_client(workspace_id, workspace_id=workspace_id)], [], 0, [])}
 
 
 async def commit(store: Store, token: str, workspace_id: int) -> None:
@@ -120,7 +120,7 @@ async def test_volatile_fields_and_stubs_are_no_changes(database: Database) -> N
     moved = a_project(5, client_id=7, actual_seconds=1)
     for diff in (Diff([project], [], 0, []), Diff([], [(moved, "volatile")], 0, [])):
         async with store.workspace(begun, 1) as writer:
-            await write(writer, projects=diff, stubs=[7])
+            await write(writer, {"project": diff}, stubs=[7])
     async with database.connection() as connection:
         assert [tuple(row) for row in await connection.fetch(FEED)] == [("projects", 5, "insert")]
 

@@ -56,5 +56,5 @@ async def test_nothing_is_left_of_a_forgotten_account_and_all_of_the_other(mirro
         assert await mirror.value(f"SELECT count(*) FROM {table} WHERE token = $1", gone) == 0, table
     assert await mirror.rows("SELECT token, status FROM toggl.sync_status") == [(kept, "ok")]
     report = await mirror.pull(kept, full=True)
-    assert (report.result, report.clients.unchanged) == ("unchanged", 3)
+    assert (report.result, report.counts["client"].unchanged) == ("unchanged", 3)
     assert await mirror.value("SELECT count(*) FROM toggl.clients_history") == 6

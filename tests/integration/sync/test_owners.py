@@ -43,7 +43,7 @@ async def test_an_admin_s_view_wins_in_whatever_order_they_come(mirror: Mirror, 
     assert await mirror.value(RATE) == Decimal(50)
     before = await mirror.stamps()
     report = await mirror.pull("temp", full=True)
-    assert (report.clients.yielded, report.result) == (2, "unchanged")
+    assert (report.counts["client"].yielded, report.result) == (2, "unchanged")
     await mirror.pull("boss", full=True)
     assert await mirror.stamps() == before
 
@@ -64,7 +64,7 @@ async def test_when_the_owner_is_rejected_the_next_one_takes_over(mirror: Mirror
     emulator.faults.add(mishaps.status(403), path="/api/v8/workspaces", token="t0")
     assert (await mirror.pull("boss")).reason == "token_rejected"
     report = await mirror.pull("temp")
-    assert (report.full, report.clients.yielded) == (True, 0)
+    assert (report.full, report.counts["client"].yielded) == (True, 0)
     assert await mirror.value(RATE) is None
     await settle(mirror, "boss", "temp")
     assert await mirror.value(RATE) == Decimal(50)
@@ -134,11 +134,11 @@ async def test_another_order_in_the_configuration_changes_owners(
     world.share("peer", 777)
     mirror = await mirror_of(database, session, emulator.url, {"t0": world.tokens["t0"], "peer": "e" * 32})
     await settle(mirror, "t0", "peer")
-    assert (await mirror.pull("peer", full=True)).clients.yielded == 2
+    assert (await mirror.pull("peer", full=True)).counts["client"].yielded == 2
     await register(database, "peer", "t0")
     await settle(mirror, "t0", "peer")
-    assert (await mirror.pull("peer", full=True)).clients.yielded == 0
-    assert (await mirror.pull("t0", full=True)).clients.yielded == 2
+    assert (await mirror.pull("peer", full=True)).counts["client"].yielded == 0
+    assert (await mirror.pull("t0", full=True)).counts["client"].yielded == 2
 
 
 async def test_a_request_to_compare_survives_a_pull_at_work(mirror: Mirror) -> None:

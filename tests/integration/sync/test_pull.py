@@ -43,7 +43,7 @@ async def test_i02_the_same_answers_again_write_nothing(mirror: Mirror) -> None:
     before = await mirror.stamps()
     again, compared = await mirror.pull(), await mirror.pull(full=True)
     assert (again.result, again.full, compared.result, compared.full) == ("unchanged", False, "unchanged", True)
-    assert (compared.clients.unchanged, compared.projects.unchanged) == (2, 2)
+    assert (compared.counts["client"].unchanged, compared.counts["project"].unchanged) == (2, 2)
     assert await mirror.stamps() == before
     assert await mirror.value("SELECT count(*) FROM syncd.client_versions") == 0
     assert await mirror.value("SELECT count(*) FROM syncd.pulls") == 1
@@ -63,7 +63,7 @@ async def test_a_changed_row_gets_a_version(mirror: Mirror, world: World) -> Non
     await mirror.pull()
     world.update_client(1239456, name="Big Startup")
     report = await mirror.pull()
-    assert (report.result, report.clients.updated, report.clients.unchanged) == ("changed", 1, 1)
+    assert (report.result, report.counts["client"].updated, report.counts["client"].unchanged) == ("changed", 1, 1)
     assert await mirror.rows(VERSIONS, 1239456) == [
         ("Small Startup", "insert", "update", False, True),
         ("Big Startup", "update", None, True, True),
@@ -88,7 +88,7 @@ async def test_an_archived_project_is_an_update(mirror: Mirror, world: World) ->
     await mirror.pull()
     world.update_project(909, active=False)
     report = await mirror.pull()
-    assert (report.projects.updated, report.projects.delete_candidates) == (1, 0)
+    assert (report.counts["project"].updated, report.counts["project"].delete_candidates) == (1, 0)
     assert await mirror.value("SELECT active FROM toggl.projects_current WHERE id = 909") is False
 
 
@@ -97,8 +97,8 @@ async def test_what_is_absent_is_counted_and_kept(mirror: Mirror, world: World) 
     await mirror.pull()
     world.delete_project(909)
     report, again = await mirror.pull(), await mirror.pull()
-    assert (report.projects.delete_candidates, again.projects.delete_candidates) == (1, 1)
-    assert (again.full, again.projects.deleted) == (True, 0)
+    assert (report.counts["project"].delete_candidates, again.counts["project"].delete_candidates) == (1, 1)
+    assert (again.full, again.counts["project"].deleted) == (True, 0)
     assert await mirror.value("SELECT count(*) FROM toggl.projects_current") == 2
 
 
@@ -242,7 +242,7 @@ async def test_a_server_that_serves_the_documentation_to_the_letter(
     async with serve_handler(handler) as url:
         mirror = await mirror_of(database, session, url, {"t0": "x"})
         report = await mirror.pull()
-    assert (report.result, report.clients.stubs, report.projects.inserted) == ("changed", 1, 1)
+    assert (report.result, report.counts["client"].stubs, report.counts["project"].inserted) == ("changed", 1, 1)
     assert await mirror.rows("SELECT id, name, _is_stub FROM toggl.workspaces") == [(777, None, True)]
     assert await mirror.rows("SELECT id, _is_stub FROM toggl.clients ORDER BY id") == [
         (987, True), (1239455, False), (1239456, False),

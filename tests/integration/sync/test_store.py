@@ -17,7 +17,7 @@ from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.store import Store
 from syncd.postgres.writer import Begun
-from syncd.records import Client, Snapshot, Workspace, WorkspaceSnapshot
+from syncd.records import Client, Resource, Snapshot, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.planning import Pulling
 from syncd.toggl.dialect import basic_auth
@@ -116,12 +116,12 @@ async def test_a_stub_parent_is_filled_when_it_appears(source_mirror: tuple[Sour
     source, mirror = source_mirror
     source.projects = {1: [project(5, cid=7)]}
     report = await mirror.pull()
-    assert (report.clients.stubs, report.result) == (1, "changed")
+    assert (report.counts["client"].stubs, report.result) == (1, "changed")
     assert await mirror.rows("SELECT id, name, _is_stub FROM toggl.clients") == [(7, None, True)]
     assert await mirror.value("SELECT count(*) FROM toggl.clients_history") == 0
     source.clients = [client(7, name="Seen")]
     report = await mirror.pull()
-    assert (report.clients.inserted, report.clients.stubs) == (1, 0)
+    assert (report.counts["client"].inserted, report.counts["client"].stubs) == (1, 0)
     assert await mirror.rows("SELECT name, _is_stub FROM toggl.clients") == [("Seen", False)]
     assert await mirror.rows("SELECT name, change_kind, is_current, valid_from FROM toggl.clients_history") == [
         ("Seen", "insert", True, report.began_at)
@@ -134,14 +134,14 @@ async def test_i14_a_malformed_record_is_put_aside_and_released(source_mirror: t
     source.clients = [client(n) for n in range(1, 101)]
     source.clients[49]["at"] = "never"
     report = await mirror.pull()
-    assert (report.result, report.clients.inserted, report.clients.quarantined) == ("partial", 99, 1)
+    assert (report.result, report.counts["client"].inserted, report.counts["client"].quarantined) == ("partial", 99, 1)
     assert report.quarantined == [("client", "50", "malformed")]
     assert await mirror.value("SELECT quarantined FROM toggl.sync_status") == 1
     again = await mirror.pull()
-    assert (again.result, again.quarantined, again.clients.quarantined) == ("partial", [], 1)
+    assert (again.result, again.quarantined, again.counts["client"].quarantined) == ("partial", [], 1)
     source.clients[49] = client(50)
     report = await mirror.pull()
-    assert (report.result, report.released, report.clients.inserted) == ("changed", [("client", "50")], 1)
+    assert (report.result, report.released, report.counts["client"].inserted) == ("changed", [("client", "50")], 1)
     assert await mirror.value("SELECT quarantined FROM toggl.sync_status") == 0
 
 
@@ -183,7 +183,7 @@ async def test_a_second_token_does_not_count_the_first_one_s_rows_as_absent(
         await mirror.pull("t0")
         source.clients = [client(1)]
         report = await mirror.pull("t1")
-    assert report.clients.delete_candidates == 0
+    assert report.counts["client"].delete_candidates == 0
 
 
 async def test_a_row_that_its_owner_no_longer_sees_is_shown_as_its_heir_sees_it(
@@ -208,7 +208,7 @@ async def test_a_row_that_its_owner_no_longer_sees_is_shown_as_its_heir_sees_it(
     assert [(n.kind, n.detail, n.count) for n in lost.notices if n.kind == "owner_changed"] == [
         ("owner_changed", "t1", 1)
     ]
-    assert (inherited.full, inherited.clients.updated) == (True, 1)
+    assert (inherited.full, inherited.counts["client"].updated) == (True, 1)
     assert await mirror.value("SELECT name FROM toggl.clients WHERE id = 1") == "as t1 sees it"
 
 
@@ -244,35 +244,33 @@ async def _against_model(url: str, history: list[list[Any]]) -> None:
     database = Database(pool, "model")
     store = Store(database)
     await register(database, "t0")
-    model: dict[str, dict[int, Any]] = {"clients": {}, "projects": {}}
+    model: dict[Resource, dict[int, Any]] = {"client": {}, "project": {}}
     updates = 0
     for records in history:
         begun = await begin(store)
-        kind = "clients" if not records or hasattr(records[0], "notes") else "projects"
-        seen: dict[str, dict[int, Any]] = {"clients": {}, "projects": {}} | {kind: by_id(records)}
+        kind: Resource = "client" if not records or hasattr(records[0], "notes") else "project"
+        seen: dict[Resource, dict[int, Any]] = {resource: {} for resource in model}
+        seen[kind] = by_id(records)
         snapshot = WorkspaceSnapshot(
-            Workspace(1, "One"), Snapshot("workspace", seen["clients"]), Snapshot("workspace", seen["projects"])
+            Workspace(1, "One"), {resource: Snapshot("workspace", rows) for resource, rows in seen.items()}
         )
         async with store.workspace(begun, 1) as writer:
             made = await planned.apply(writer, snapshot, Pulling("t0", 0, begun.began_at, NO_DELETES))
         for resource, diffs in made.diffs.items():
             for changes in diffs:
-                model[f"{resource}s"] = apply(model[f"{resource}s"], changes)
+                model[resource] = apply(model[resource], changes)
                 updates += [change for _, change in changes.changes].count("update")
-        model["clients"] |= {id_: stored(None) for id_ in made.stubs}
+        model["client"] |= {id_: stored(None) for id_ in made.stubs}
     await _compare(database, model, updates)
     await pool.close()
 
 
-async def _compare(database: Database, model: dict[str, dict[int, Any]], updates: int) -> None:
+async def _compare(database: Database, model: dict[Resource, dict[int, Any]], updates: int) -> None:
     """Rows equal the model; versions are as many as updates, touch one another, and end in the row."""
     store = Store(database)
     async with store.workspace(await begin(store), 1) as writer:
-        clients, projects = await writer.read()
-        found = {
-            "clients": await writer.read_rows("client", list(clients.known)),
-            "projects": await writer.read_rows("project", list(projects.known)),
-        }
+        there = await writer.read(model)
+        found = {resource: await writer.read_rows(resource, list(scope.known)) for resource, scope in there.items()}
     for name, rows in found.items():
         assert {id_: _plain(row) for id_, row in rows.items()} == {id_: _plain(row) for id_, row in model[name].items()}
     async with database.connection() as connection:

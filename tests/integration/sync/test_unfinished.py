@@ -2,13 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from syncd.emulator import mishaps
 from syncd.emulator.server import Emulator
 from syncd.postgres.writer import Begun
-from syncd.records import Snapshot, Workspace, WorkspaceSnapshot
+from syncd.records import RESOURCES, Snapshot, Workspace, WorkspaceSnapshot
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.planning import Pulling
 from tests.integration.sync.conftest import Mirror
@@ -20,7 +21,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 async def leave_unfinished(mirror: Mirror, workspace_id: int) -> Begun:
     """A pull that saw an empty workspace, committed that, and died."""
     begun = await mirror.store.begin("t0", timeout=HOUR, full_every=DAY)
-    snapshot = WorkspaceSnapshot(Workspace(workspace_id, "Seen"), Snapshot("workspace", {}), Snapshot("workspace", {}))
+    nothing: Snapshot[Any] = Snapshot("workspace", {})
+    snapshot = WorkspaceSnapshot(Workspace(workspace_id, "Seen"), dict.fromkeys(RESOURCES, nothing))
     async with mirror.store.workspace(begun, workspace_id) as writer:
         pulling = Pulling("t0", 0, begun.began_at, DeleteRules())
         await apply(writer, snapshot, pulling)

@@ -88,7 +88,7 @@ async def test_changes_arrive_by_asking_for_changes(settled: Mirror, emulator: E
     world.update_project(second, active=False)
     created = world.create_project(wid, "Fresh")
     report = await settled.pull()
-    assert (report.projects.inserted, report.projects.updated, report.full) == (1, 2, False)
+    assert (report.counts["project"].inserted, report.counts["project"].updated, report.full) == (1, 2, False)
     assert asked(emulator)[-1].endswith("projects since")
     names = await live(settled, "projects")
     assert (names[first], names[created.id]) == ("Renamed", "Fresh")
@@ -104,9 +104,9 @@ async def test_a_project_that_the_source_calls_deleted_is_gone_at_once(
     world.delete_project(doomed)
     emulator.log.clear()
     report = await settled.pull()
-    assert (report.projects.deleted, len(emulator.log)) == (1, 3)
+    assert (report.counts["project"].deleted, len(emulator.log)) == (1, 3)
     assert doomed not in await live(settled, "projects")
-    assert (await settled.pull()).projects.deleted == 0
+    assert (await settled.pull()).counts["project"].deleted == 0
 
 
 async def test_the_guard_holds_back_what_the_source_calls_deleted(settled: Mirror, world: World) -> None:
@@ -114,11 +114,11 @@ async def test_the_guard_holds_back_what_the_source_calls_deleted(settled: Mirro
     doomed = sorted(world.projects)[:10]
     for id_ in doomed:
         world.delete_project(id_)
-    assert (await settled.pull()).projects.deleted == 0
+    assert (await settled.pull()).counts["project"].deleted == 0
     ((hash_, ids),) = await settled.rows("SELECT held_hash, held_ids FROM syncd.scopes WHERE held_ids IS NOT NULL")
     assert ids == doomed
     await settled.registry.decide([hash_], "approve", timedelta(days=1))
-    assert (await settled.pull()).projects.deleted == 10
+    assert (await settled.pull()).counts["project"].deleted == 10
 
 
 async def test_changes_do_while_nothing_is_undecided(settled: Mirror, emulator: Emulator, world: World) -> None:
@@ -245,7 +245,7 @@ async def test_a_thousand_projects_with_inserts_while_they_are_listed(
     for page in range(1, 6):
         meddle.on_page(page, lambda page=page: world.create_project(wid, f"Late {page}"))
     report = await mirror.pull()
-    assert (report.result, report.projects.inserted) == ("changed", 1005)
+    assert (report.result, report.counts["project"].inserted) == ("changed", 1005)
     assert await live(mirror, "projects") == {row.id: row.name for row in world.projects.values()}
     assert (await mirror.pull()).full is False
 

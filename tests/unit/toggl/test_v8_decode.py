@@ -37,8 +37,8 @@ def test_the_documented_client_becomes_a_record() -> None:
         hourly_rate=Decimal(12), currency="AUD", archived=None, at=datetime(2013, 2, 26, 8, 45, 28, tzinfo=UTC),
         extra=None,
     )  # fmt: skip
-    assert workspace.clients.records == {1239455: expected}
-    assert workspace.clients.incomplete == ()
+    assert workspace.scopes["client"].records == {1239455: expected}
+    assert workspace.scopes["client"].incomplete == ()
 
 
 def test_the_documented_project_becomes_a_record() -> None:
@@ -46,7 +46,7 @@ def test_the_documented_project_becomes_a_record() -> None:
     row = {"id": 909, "wid": 1, "cid": 987, "name": "Very lucrative project", "billable": False, "is_private": True,
            "active": True, "at": "2013-03-06T09:15:18+00:00"}  # fmt: skip
     (workspace,) = sight([], [row]).workspaces
-    record = workspace.projects.records[909]
+    record = workspace.scopes["project"].records[909]
     assert (record.client_id, record.billable, record.is_private, record.active) == (987, False, True, True)
     assert (record.recurring, record.template, record.rate, record.status, record.extra) == (None,) * 5
 
@@ -54,27 +54,27 @@ def test_the_documented_project_becomes_a_record() -> None:
 def test_hours_become_seconds() -> None:
     """v8 knows whole hours."""
     (workspace,) = sight([], [project(1, estimated_hours=3, actual_hours=2)]).workspaces
-    record = workspace.projects.records[1]
+    record = workspace.scopes["project"].records[1]
     assert (record.estimated_seconds, record.actual_seconds) == (10800, 7200)
 
 
 def test_money_is_exact_and_as_fine_as_its_column() -> None:
     """0.1 stays 0.1; a fifth decimal would differ from what is stored at every pull."""
     (workspace,) = sight([client(1, hrate=0.1), client(2, hrate=1.23456)]).workspaces
-    assert [workspace.clients.records[n].hourly_rate for n in (1, 2)] == [Decimal("0.1"), Decimal("1.2346")]
+    assert [workspace.scopes["client"].records[n].hourly_rate for n in (1, 2)] == [Decimal("0.1"), Decimal("1.2346")]
 
 
 def test_instants_keep_their_offset_s_meaning() -> None:
     """v8 may answer in the user's zone."""
     (workspace,) = sight([client(1, at="2024-05-01T13:00:00+03:00")]).workspaces
-    assert workspace.clients.records[1].at == AT
+    assert workspace.scopes["client"].records[1].at == AT
 
 
 def test_unknown_fields_go_to_extra_without_secrets() -> None:
     """Whatever is new is kept; what looks like a credential is not."""
     row = client(1, mood="good", nested={"a": [1], "api_token": "x"}, api_token="y", ical_url="/z")
     (workspace,) = sight([row]).workspaces
-    assert workspace.clients.records[1].extra == {"mood": "good", "nested": {"a": [1]}}
+    assert workspace.scopes["client"].records[1].extra == {"mood": "good", "nested": {"a": [1]}}
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_a_malformed_client_is_put_aside_alone(change: dict[str, Any], reason: s
     """Its neighbours are kept, and the snapshot proves no absence."""
     sighting = sight([client(1), {**client(2), **change}, client(3)])
     (workspace,) = sighting.workspaces
-    assert sorted(workspace.clients.records) == [1, 3]
+    assert sorted(workspace.scopes["client"].records) == [1, 3]
     assert [reject.reason for reject in sighting.rejects] == [reason]
-    assert workspace.clients.incomplete == ("rejects",)
-    assert workspace.projects.incomplete == ()
+    assert workspace.scopes["client"].incomplete == ("rejects",)
+    assert workspace.scopes["project"].incomplete == ()
 
 
 def test_a_reject_says_who_it_is_as_far_as_it_can_be_read() -> None:
@@ -130,9 +130,9 @@ def test_what_is_no_row_at_all_is_put_aside(row: bytes) -> None:
     """A list may hold anything."""
     body = b'[{"id":1,"wid":1,"name":"a","at":"2024-05-01T10:00:00Z"},' + row + b"]"
     sighting = sight(answer(v8.CLIENTS, body))
-    assert sorted(sighting.workspaces[0].clients.records) == [1]
+    assert sorted(sighting.workspaces[0].scopes["client"].records) == [1]
     assert len(sighting.rejects) == 1
-    assert sighting.workspaces[0].clients.incomplete == ("rejects",)
+    assert sighting.workspaces[0].scopes["client"].incomplete == ("rejects",)
 
 
 def test_nesting_without_end_ends_the_pull() -> None:
@@ -149,14 +149,15 @@ def test_what_postgresql_cannot_store_is_replaced_and_marked() -> None:
         rb'{"id":2,"wid":1,"name":"\ud800x","at":"2024-05-01T10:00:00Z"},'
         rb'{"id":3,"wid":1,"name":"c:\\u0000","at":"2024-05-01T10:00:00Z"}]'
     )
-    records = sight(answer(v8.CLIENTS, body)).workspaces[0].clients.records
+    records = sight(answer(v8.CLIENTS, body)).workspaces[0].scopes["client"].records
     assert [records[n].name for n in (1, 2, 3)] == ["a\ufffdb\U0001f600", "\ufffdx", "c:\\u0000"]
     assert [records[n].extra for n in (1, 2, 3)] == [{"_sanitized": True}, {"_sanitized": True}, None]
 
 
 def test_a_text_beyond_its_column_is_cut_and_marked() -> None:
     """64 Ki characters are kept."""
-    records = sight([client(1, name="x" * 70_000), client(2, notes="y" * 65_536)]).workspaces[0].clients.records
+    (workspace,) = sight([client(1, name="x" * 70_000), client(2, notes="y" * 65_536)]).workspaces
+    records = workspace.scopes["client"].records
     assert (len(records[1].name), records[1].extra) == (65_536, {"_sanitized": True})
     assert (len(records[2].notes or ""), records[2].extra) == (65_536, None)
 
@@ -164,7 +165,7 @@ def test_a_text_beyond_its_column_is_cut_and_marked() -> None:
 def test_twins_with_the_same_content_are_one() -> None:
     """A list that says the same twice is complete."""
     (workspace,) = sight([client(1), client(1)]).workspaces
-    assert (len(workspace.clients.records), workspace.clients.incomplete) == (1, ())
+    assert (len(workspace.scopes["client"].records), workspace.scopes["client"].incomplete) == (1, ())
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -172,27 +173,27 @@ def test_of_contradicting_twins_the_younger_wins(swapped: bool) -> None:
     """In whatever order they come; such a list proves no absence."""
     rows = [client(1, name="old"), client(1, name="new", at="2024-05-02T10:00:00+00:00")]
     (workspace,) = sight(rows[::-1] if swapped else rows).workspaces
-    assert workspace.clients.records[1].name == "new"
-    assert workspace.clients.incomplete == ("duplicates",)
+    assert workspace.scopes["client"].records[1].name == "new"
+    assert workspace.scopes["client"].incomplete == ("duplicates",)
 
 
 def test_a_row_that_the_source_calls_deleted_is_no_record() -> None:
     """Users saw deleted rows in v8 lists."""
     (workspace,) = sight([client(1), client(2, server_deleted_at="2024-05-01T10:00:00Z")]).workspaces
-    assert (sorted(workspace.clients.records), workspace.clients.gone) == ([1], frozenset({2}))
+    assert (sorted(workspace.scopes["client"].records), workspace.scopes["client"].gone) == ([1], frozenset({2}))
 
 
 def test_a_project_of_another_workspace_is_put_aside() -> None:
     """Asked for workspace 1, told of workspace 9: nobody knows what that means."""
     sighting = sight([], [project(1), project(2, wid=9)])
-    assert sorted(sighting.workspaces[0].projects.records) == [1]
+    assert sorted(sighting.workspaces[0].scopes["project"].records) == [1]
     assert [(r.key, r.reason) for r in sighting.rejects] == [("2", "foreign_workspace")]
 
 
 def test_a_body_without_an_end_proves_no_absence() -> None:
     """It ended with the connection, and may have lost its tail."""
     (workspace,) = sight(answer(v8.CLIENTS, [client(1)], framed=False)).workspaces
-    assert (sorted(workspace.clients.records), workspace.clients.incomplete) == ([1], ("unframed",))
+    assert (sorted(workspace.scopes["client"].records), workspace.scopes["client"].incomplete) == ([1], ("unframed",))
 
 
 def test_a_client_that_vanished_between_two_requests_costs_only_the_verdict() -> None:
@@ -204,7 +205,8 @@ def test_a_client_that_vanished_between_two_requests_costs_only_the_verdict() ->
     }
     fetched, _ = drive(v8.listing(ListingPlan("client")), world)
     (workspace,) = v8.decode(fetched).workspaces
-    assert (sorted(workspace.projects.records), workspace.projects.incomplete) == ([111], ("http_404",))
+    scope = workspace.scopes["project"]
+    assert (sorted(scope.records), scope.incomplete) == ([111], ("http_404",))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def test_projects_are_not_missed_where_a_client_may_be(clients: object, reasons:
     }
     fetched, _ = drive(v8.listing(ListingPlan()), world)
     (workspace,) = v8.decode(fetched).workspaces
-    assert (workspace.clients.incomplete, workspace.projects.incomplete) == (reasons, reasons)
+    assert (workspace.scopes["client"].incomplete, workspace.scopes["project"].incomplete) == (reasons, reasons)
 
 
 def test_decoding_the_same_answers_gives_the_same_sighting() -> None:
@@ -233,6 +235,6 @@ def test_decoding_the_same_answers_gives_the_same_sighting() -> None:
 def test_record_types() -> None:
     """Records are ours, whatever the dialect."""
     (workspace,) = sight([client(1)], [project(2, cid=1)]).workspaces
-    assert type(workspace.clients.records[1]) is Client
-    assert type(workspace.projects.records[2]) is Project
+    assert type(workspace.scopes["client"].records[1]) is Client
+    assert type(workspace.scopes["project"].records[2]) is Project
     assert isinstance(answer(v8.CLIENTS, []), Answer)

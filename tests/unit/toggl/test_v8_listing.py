@@ -40,7 +40,7 @@ def test_a_client_that_is_listed_as_deleted_is_not_asked_for_its_projects() -> N
     gone = client(12, server_deleted_at="2024-05-02T10:00:00+00:00")
     fetched, asked = drive(v8.listing(ListingPlan("client")), {**WORLD, CLIENTS: [client(11), gone, client(21, wid=2)]})
     assert asked[2:] == ["/api/v8/clients/11/projects", "/api/v8/clients/21/projects"]
-    assert [s.projects.incomplete for s in v8.decode(fetched).workspaces] == [(), ()]
+    assert [s.scopes["project"].incomplete for s in v8.decode(fetched).workspaces] == [(), ()]
 
 
 @pytest.mark.parametrize("http_status", [403, 404, 405])
@@ -79,7 +79,7 @@ def test_strategy_workspace_does_not_fall_back() -> None:
     path = "/api/v8/workspaces/1/projects"
     fetched, asked = drive(v8.listing(ListingPlan("workspace")), {**WORLD, path: refused(path, 403)})
     assert not [p for p in asked if p.startswith("/api/v8/clients/")]
-    assert v8.decode(fetched).workspaces[0].projects.incomplete == ("http_403",)
+    assert v8.decode(fetched).workspaces[0].scopes["project"].incomplete == ("http_403",)
 
 
 def test_a_server_without_workspaces_is_known_by_its_clients() -> None:
@@ -95,7 +95,7 @@ def test_a_server_without_the_list_of_all_clients_is_asked_by_workspace() -> Non
     world = {path: rows for path, rows in WORLD.items() if path != CLIENTS}
     world |= {"/api/v8/workspaces/1/clients": [client(11)], "/api/v8/workspaces/2/clients": [client(21, wid=2)]}
     fetched, _ = drive(v8.listing(ListingPlan()), world)
-    assert [sorted(w.clients.records) for w in v8.decode(fetched).workspaces] == [[11], [21]]
+    assert [sorted(w.scopes["client"].records) for w in v8.decode(fetched).workspaces] == [[11], [21]]
 
 
 def test_only_configured_workspaces_are_listed() -> None:
@@ -135,7 +135,7 @@ def test_what_is_no_list_of_rows_ends_the_pull(body: bytes, content_type: str) -
 def test_null_is_an_empty_list() -> None:
     """Seen by users of v8 and v9."""
     fetched, _ = drive(v8.listing(ListingPlan()), {**WORLD, CLIENTS: None})
-    assert [dict(w.clients.records) for w in v8.decode(fetched).workspaces] == [{}, {}]
+    assert [dict(w.scopes["client"].records) for w in v8.decode(fetched).workspaces] == [{}, {}]
 
 
 def test_price_tells_the_requests_of_a_pull() -> None:

@@ -44,7 +44,8 @@ def project_of(**change: Any) -> Project:
     row = {name: value for name, value in {**RECORDED, **change}.items() if value != "left out"}
     sighting = sight(projects=[row])
     assert not sighting.rejects, sighting.rejects
-    return sighting.workspaces[0].projects.records[63]
+    found: Project = sighting.workspaces[0].scopes["project"].records[63]
+    return found
 
 
 def test_the_recorded_project_becomes_a_record() -> None:
@@ -106,8 +107,8 @@ def test_a_recorded_client_becomes_a_record() -> None:
     (workspace,) = sight([row, {**row, "id": 65, "notes": "Call", "archived": True, "permissions": "x"}]).workspaces
     first = Client(64, 1, "Small Startup", None, None, None, archived=False, at=AT, extra={"creator_id": 216})
     second = Client(65, 1, "Small Startup", "Call", None, None, archived=True, at=AT, extra={"creator_id": 216})
-    assert workspace.clients.records == {64: first, 65: second}
-    assert workspace.clients.is_complete
+    assert workspace.scopes["client"].records == {64: first, 65: second}
+    assert workspace.scopes["client"].is_complete
 
 
 @pytest.mark.parametrize(
@@ -131,9 +132,8 @@ def test_a_deleted_workspace_is_none() -> None:
 def test_null_is_an_empty_list() -> None:
     """A complete one."""
     (workspace,) = sight(None, None).workspaces
-    assert (workspace.clients.records, workspace.projects.records) == ({}, {})
-    assert workspace.clients.is_complete
-    assert workspace.projects.is_complete
+    assert (workspace.scopes["client"].records, workspace.scopes["project"].records) == ({}, {})
+    assert [scope.is_complete for scope in workspace.scopes.values()] == [True, True]
     assert sight(workspaces=None).workspaces == []
 
 
@@ -159,17 +159,17 @@ def test_a_malformed_project_is_put_aside_alone(change: dict[str, Any], reason: 
     """Its neighbours are kept, and the snapshot proves no absence; clients are not concerned."""
     sighting = sight([client(64)], [{**RECORDED, "id": 1}, {**RECORDED, **change}, {**RECORDED, "id": 3}])
     (workspace,) = sighting.workspaces
-    assert sorted(workspace.projects.records) == [1, 3]
+    assert sorted(workspace.scopes["project"].records) == [1, 3]
     assert [(reject.resource, reject.reason) for reject in sighting.rejects] == [("project", reason)]
-    assert (workspace.projects.incomplete, workspace.clients.incomplete) == (("rejects",), ())
+    assert (workspace.scopes["project"].incomplete, workspace.scopes["client"].incomplete) == (("rejects",), ())
 
 
 def test_a_row_that_is_called_deleted_is_gone() -> None:
     """Also in a full list, where it should not be: named as gone, not shown."""
     (workspace,) = sight([client(64, server_deleted_at="2024-05-02T10:00:00Z")],
                          [{**RECORDED, "server_deleted_at": "2024-05-02T10:00:00Z"}]).workspaces  # fmt: skip
-    assert (workspace.clients.gone, workspace.projects.gone) == (frozenset({64}), frozenset({63}))
-    assert (workspace.clients.records, workspace.projects.records) == ({}, {})
+    assert (workspace.scopes["client"].gone, workspace.scopes["project"].gone) == (frozenset({64}), frozenset({63}))
+    assert (workspace.scopes["client"].records, workspace.scopes["project"].records) == ({}, {})
 
 
 # What may not be asked -----------------------------------------------------------------------------------------------
@@ -188,9 +188,9 @@ def test_a_refusal_of_one_list_costs_that_list_its_verdict(path: str, http_statu
     """The token is good, and everything else is mirrored."""
     refusing = {**world([client(64)], [RECORDED]), path: refused(path, http_status)}
     (workspace,) = v9.decode(drive(v9.listing(ListingPlan()), refusing)[0]).workspaces
-    reasons = {CLIENTS: workspace.clients.incomplete, PROJECTS: workspace.projects.incomplete}
+    reasons = {CLIENTS: workspace.scopes["client"].incomplete, PROJECTS: workspace.scopes["project"].incomplete}
     assert reasons == {CLIENTS: (), PROJECTS: ()} | {path: (f"http_{http_status}",)}
-    assert len(workspace.clients.records) + len(workspace.projects.records) == 1
+    assert len(workspace.scopes["client"].records) + len(workspace.scopes["project"].records) == 1
 
 
 @pytest.mark.parametrize("path", [WORKSPACES, CLIENTS, PROJECTS])

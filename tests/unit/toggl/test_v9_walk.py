@@ -235,7 +235,7 @@ def test_one_workspace_by_changes_is_not_the_whole() -> None:
     assert converse(ListingPlan(), {1: [], 2: []})[0].is_whole
     fetched, _ = converse(ListingPlan(cursors={2: CURSOR}), {1: [], 2: []})
     assert not fetched.is_whole
-    assert [w.projects.is_delta for w in v9.decode(fetched).workspaces] == [False, True]
+    assert [w.scopes["project"].is_delta for w in v9.decode(fetched).workspaces] == [False, True]
 
 
 def test_the_digest_stands_for_answers_not_for_when_they_were_asked() -> None:
