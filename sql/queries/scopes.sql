@@ -1,6 +1,8 @@
 -- name: lock_workspace
--- One writer per workspace at a time, until the transaction ends; readers are never blocked.
-SELECT pg_advisory_xact_lock(hashtextextended('syncd.workspace ' || $1::bigint::text, 0));
+-- One writer per workspace at a time, until the transaction ends; readers are never blocked. All that it does goes by
+-- keys: foreign keys to a small table, which workspaces are, would else be checked by reading all of it for every row.
+SELECT pg_advisory_xact_lock(hashtextextended('syncd.workspace ' || $1::bigint::text, 0)),
+       set_config('random_page_cost', '0.1', true);
 
 -- name: open_pull
 -- Make the row that `_pull_id` points at; $1 pull, $2 token, $3 began_at.

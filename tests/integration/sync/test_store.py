@@ -227,6 +227,19 @@ async def test_a_plan_that_the_rows_do_not_fit_is_rolled_back(mirror: Mirror) ->
     assert await mirror.value("SELECT count(*) FROM toggl.clients") == 0
 
 
+async def test_foreign_keys_are_checked_by_index_however_small_the_table(mirror: Mirror) -> None:
+    """The few workspaces fit a page, which the planner would rather read whole, once for every row that is written."""
+    async with mirror.database.connection() as connection:
+        await connection.execute("ANALYZE toggl.workspaces")
+    begun = await begin(mirror.store)
+    changes: Diff[Client] = Diff([a_client(id_, workspace_id=777) for id_ in range(1, 10)], [], 0, [])
+    async with mirror.store.workspace(begun, 777) as writer:
+        await writer.write_workspace("x")
+        await writer.write_rows("client", changes, [])
+        scans = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relid = 'toggl.workspaces'::regclass"
+        assert await writer._connection.fetchval(scans) == 0
+
+
 @given(st.lists(st.one_of(st.lists(clients, max_size=5), st.lists(projects, max_size=5)), min_size=1, max_size=6))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_sql_does_what_the_model_says(cluster: Any, migrated_template: str, history: list[list[Any]]) -> None:
