@@ -4,26 +4,19 @@ The real server does it each time. A fault is over at the end, and then one pull
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-import pytest_asyncio
 
 from syncd.emulator.server import Emulator
-from syncd.errors import DatabaseUnavailable, DatabaseUnusable
+from syncd.errors import DatabaseUnavailable
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.migrate import Connection
 from syncd.postgres.writer import WorkspaceWriter
-from syncd.sync.pull import Puller, Subject
-from syncd.sync.report import PullReport
 from tests.chaos.kit import (
     DATABASE_ATTEMPTS,
-    TOKEN,
-    Databases,
     assert_mirrors,
     change,
     looking_at,
@@ -35,34 +28,14 @@ from tests.chaos.kit import (
     sourced,
 )
 from tests.chaos.proxy import Proxy
-from tests.chaos.stages import Stage, staged
-from tests.postgres_fixture import UNSAFE_BUT_FAST, name_of
+from tests.chaos.sessions import T0, assert_failed, end_sessions, puller_of
+from tests.chaos.stages import Stage
+from tests.postgres_fixture import UNSAFE_BUT_FAST
 from tests.processes import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Act = Callable[[WorkspaceWriter], Awaitable[None]]
-T0 = Subject("t0", TOKEN)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(databases: Databases, migrated_template: str) -> AsyncIterator[Stage]:
-    async with staged("changes", databases, migrated_template) as stage:
-        yield stage
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def url(stage: Stage) -> AsyncIterator[str]:
-    """A database at the beginning of the scenario, to be broken."""
-    async with stage.databases.copy(stage.before) as url:
-        yield url
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def audit(url: str) -> AsyncIterator[Connection]:
-    """A second session, of a superuser."""
-    async with looking_at(url) as connection:
-        yield connection
 
 
 def strike(monkeypatch: pytest.MonkeyPatch, act: Act, *, before: str = "", times: int = 1) -> Callable[[], int]:
@@ -89,34 +62,9 @@ def strike(monkeypatch: pytest.MonkeyPatch, act: Act, *, before: str = "", times
     return lambda: times - max(left, 0)
 
 
-@asynccontextmanager
-async def puller_of(stage: Stage, url: str) -> AsyncIterator[Puller]:
-    """A puller whose pool outlives its pulls."""
-    async with pool_of(url) as database:
-        assert database is not None
-        yield stage.source.puller(database)
-
-
 async def set_for_all(audit: Connection, setting: str) -> None:
     """A setting of the database, for sessions that begin from now on."""
     await audit.execute(f'ALTER DATABASE "{await audit.fetchval("SELECT current_database()")}" {setting}')
-
-
-async def end_sessions(audit: Connection, puller: Puller) -> None:
-    """End all other sessions in this database, and wait until they are gone and the puller's pool knows."""
-    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    await audit.fetch(f"SELECT pg_terminate_backend(pid) {others}")
-
-    async def are_gone() -> bool:
-        is_known = puller.store._database.pool.get_idle_size() == 0
-        return is_known and not await audit.fetchval(f"SELECT count(*) {others}")
-
-    await eventually(are_gone)
-
-
-def assert_failed(report: PullReport, kind: type[Exception], sqlstate: str) -> None:
-    assert (report.result, report.reason, type(report.error)) == ("failed", "database", kind), report.error
-    assert sqlstate in str(report.error)
 
 
 # -- sessions end -----------------------------------------------------------------------------------------------
@@ -312,115 +260,3 @@ async def test_a_server_that_turns_read_only(stage: Stage, url: str, audit: Conn
         await set_for_all(audit, "RESET default_transaction_read_only")
         assert (await puller.pull(T0)).result == "changed"
     await stage.assert_done(url)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def writer_url(stage: Stage, url: str, audit: Connection) -> AsyncIterator[str]:
-    """The database as a role sees it that may do just what a pull needs."""
-    role = f"writer_of_{name_of(url)}"
-    await audit.execute(f"""
-        CREATE ROLE {role} LOGIN PASSWORD 'secret';
-        GRANT USAGE ON SCHEMA toggl, syncd TO {role};
-        GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA toggl, syncd TO {role};
-        GRANT USAGE ON ALL SEQUENCES IN SCHEMA syncd TO {role};""")
-    parts = urlsplit(url)
-    yield urlunsplit(parts._replace(netloc=f"{role}:secret@{parts.hostname}:{parts.port}"))
-    await audit.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
-
-
-async def test_a_server_without_room(stage: Stage, writer_url: str, audit: Connection) -> None:
-    """53300: too many connections."""
-    role = urlsplit(writer_url).username
-    async with puller_of(stage, writer_url) as puller:
-        await audit.execute(f"ALTER ROLE {role} CONNECTION LIMIT 0")
-        await end_sessions(audit, puller)
-        assert_failed(await puller.pull(T0), DatabaseUnavailable, "53300")
-        await audit.execute(f"ALTER ROLE {role} CONNECTION LIMIT -1")
-        assert (await puller.pull(T0)).result == "changed"
-    await stage.assert_done(writer_url)
-
-
-UNUSABLE = {
-    "42501": ("REVOKE UPDATE ON toggl.projects FROM {role}", "GRANT UPDATE ON toggl.projects TO {role}"),
-    "42P01": ("ALTER TABLE toggl.projects RENAME TO mislaid", "ALTER TABLE toggl.mislaid RENAME TO projects"),
-    "42703": (
-        "ALTER TABLE toggl.projects RENAME COLUMN color TO hue", "ALTER TABLE toggl.projects RENAME COLUMN hue TO color"
-    ),
-    "3F000": ("ALTER SCHEMA toggl RENAME TO mislaid", "ALTER SCHEMA mislaid RENAME TO toggl"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("sqlstate", UNUSABLE)
-@pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "warm"])
-async def test_a_schema_that_cannot_be_used(
-    stage: Stage, writer_url: str, audit: Connection, sqlstate: str, is_warm: bool
-) -> None:
-    """Rights, a table, a column, the schema is missing: a person is told what to do, and no half of a workspace is
-    written; also if the session knew the table before (`warm`)."""
-    role = urlsplit(writer_url).username
-    spoil, mend = (statement.format(role=role) for statement in UNUSABLE[sqlstate])
-    async with puller_of(stage, writer_url) as puller:
-        if is_warm:
-            assert (await puller.pull(T0)).result == "changed"
-            await audit.execute("UPDATE toggl.clients SET name = 'tampered' WHERE id IN (11, 21)")
-            await audit.execute("UPDATE toggl.projects SET name = 'tampered' WHERE id IN (101, 201)")
-        await audit.execute(spoil)
-        assert_failed(await puller.pull(T0, full=True), DatabaseUnusable, "")
-        await audit.execute(mend)
-        ((status, error),) = await audit.fetch("SELECT status, last_error FROM toggl.sync_status")
-        assert status == "failed"
-        assert f"SQLSTATE {sqlstate}" in error or "SQLSTATE 42P01" in error  # of a schema its tables are missed first
-        if is_warm:
-            assert await audit.fetchval("SELECT count(*) FROM toggl.clients WHERE name = 'tampered'") == 2
-        else:
-            assert await stage.done(writer_url, sqlstate) == (0, False)
-        assert (await puller.pull(T0, full=True)).result == "changed"
-    await assert_mirrors(audit, stage.world)
-
-
-REFUSALS = {
-    "new projects": ("projects", "name <> 'New'", [("project", "104"), ("project", "204")]),
-    "edited projects": ("projects", "name <> 'Edited once'", [("project", "102"), ("project", "202")]),
-    "new clients, of whom projects are": ("clients", "name <> 'New'", [("client", "14"), ("client", "24")]),
-    "edited clients": ("clients", "name <> 'Edited once'", [("client", "12"), ("client", "22")]),
-    "both": ("projects", "name <> 'New' AND name <> 'Edited once'",
-             [("project", "102"), ("project", "104"), ("project", "202"), ("project", "204")]),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", REFUSALS)
-async def test_i14_records_that_only_the_database_refuses(stage: Stage, url: str, audit: Connection, case: str) -> None:
-    """They are put aside, with the rule they break; the rest is stored; without the rule they are released."""
-    table, rule, refused = REFUSALS[case]
-    await audit.execute(f"ALTER TABLE toggl.{table} ADD CONSTRAINT odd CHECK ({rule})")
-    async with puller_of(stage, url) as puller:
-        report = await puller.pull(T0)
-        assert report.result == "partial", report.error
-        assert [name[:2] for name in report.quarantined] == refused
-        rows = await audit.fetch("SELECT DISTINCT reason, detail FROM syncd.quarantine WHERE released_at IS NULL")
-        assert [tuple(row) for row in rows] == [("constraint", "23514 odd")]
-        edited = await audit.fetchval(
-            "SELECT (SELECT count(*) FROM toggl.clients WHERE name IN ('Edited once', 'New'))"
-            " + (SELECT count(*) FROM toggl.projects WHERE name IN ('Edited once', 'New'))"
-        )
-        assert edited == 8 - len(refused)
-        frozen = await audit.fetchval(f"SELECT count(*) FROM toggl.{table} WHERE deleted_at IS NOT NULL")
-        assert frozen == 0, "a snapshot with rejects proves no absence"
-        await audit.execute(f"ALTER TABLE toggl.{table} DROP CONSTRAINT odd")
-        report = await puller.pull(T0)
-        assert sorted(report.released) == refused
-        await puller.pull(T0)
-    await assert_mirrors(audit, stage.world)
-
-
-async def test_a_unique_index_of_somebody_else_s(stage: Stage, url: str, audit: Connection) -> None:
-    """23505 is not always an id that is taken: the detail names the index."""
-    await audit.execute("CREATE UNIQUE INDEX odd ON toggl.projects (workspace_id) WHERE name IN ('New', 'Edited once')")
-    async with puller_of(stage, url) as puller:
-        report = await puller.pull(T0)
-        assert report.quarantined == [("project", "102", "constraint"), ("project", "202", "constraint")]
-        assert await audit.fetchval("SELECT DISTINCT detail FROM syncd.quarantine") == "23505 odd"
-        await audit.execute("DROP INDEX toggl.odd")
-        await puller.pull(T0)
-        await puller.pull(T0)
-    await assert_mirrors(audit, stage.world)

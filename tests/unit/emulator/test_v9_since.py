@@ -7,7 +7,7 @@ import pytest
 
 from syncd.emulator.model import World
 from syncd.emulator.switches import Switches
-from tests.unit.emulator.test_v9 import Caller
+from tests.unit.emulator.caller import Caller
 
 
 @pytest.fixture
