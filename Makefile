@@ -11,11 +11,12 @@ EXAMPLES ?= 1000
 KILLS  ?= 100
 SEED   ?= 1
 CHAOS_S ?= 600
+SOAK_S ?= 3600
 SEEDS  ?= 2000
 COMMITS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser test-deep sim takeover replicas fairness chaos quotas feed mutants chaos-kills contract compare test-bi bench queries bench-quick pages docs lint deployment package image lock clean
+.PHONY: help run test browser test-deep sim takeover replicas fairness chaos soak quotas feed mutants chaos-kills contract compare test-bi bench queries bench-quick pages docs lint deployment package image lock clean
 
 # Every requirements/KIND/SET.in has an environment of its own, $(VENV)/KIND/SET.
 SETS := run dev compose $(patsubst requirements/%.in,%,$(wildcard requirements/*/*.in))
@@ -58,6 +59,9 @@ fairness: $(VENV)/.dev ## how stale others become while tokens hang or fail, int
 
 chaos: $(VENV)/.dev ## two replicas, and everything that can go wrong, for ten minutes (CHAOS_S=600 SEED=1)
 	$(PYTHON) -m tests.replicas chaos --seconds $(CHAOS_S) --seed $(SEED)
+
+soak: $(VENV)/.dev ## the same for an hour, on as many rows as the benchmark has (SOAK_S=3600 SEED=1)
+	$(PYTHON) -m tests.replicas chaos --heavy --seconds $(SOAK_S) --seed $(SEED)
 
 feed: $(VENV)/.dev ## follow the change feed during random concurrent commits (COMMITS=10000 SEED=1)
 	$(PYTHON) -m tests.feed --commits $(COMMITS) --seed $(SEED)

@@ -261,7 +261,7 @@ MUTANTS = [
            "        self._places.pop(id_, None)\n        self._open[id_]", "        self._open[id_]", DECODE),
     Mutant("one bad row costs itself only", "syncd/sync/apply.py",
            "            except RowRefused:\n", "            except ZeroDivisionError:\n",
-           "tests/integration/sync tests/chaos/test_postgres_faults.py"),
+           "tests/integration/sync tests/chaos/test_postgres_refusals.py"),
     Mutant("the bad row is found", "syncd/postgres/tables.py",
            "            if len(pieces) == 1:\n", "            if True:\n", STORE),
     Mutant("the database's stumbles are tried again", "syncd/sync/apply.py",

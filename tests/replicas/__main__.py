@@ -10,7 +10,8 @@ import sys
 
 from syncd.postgres.embedded import EmbeddedPostgres
 from tests.postgres_fixture import UNSAFE_BUT_FAST, make_reachable_directory
-from tests.replicas.campaigns import chaos, fairness, replicas, takeover
+from tests.replicas.campaigns import fairness, replicas, takeover
+from tests.replicas.chaos import HEAVY, LIGHT, chaos
 
 SETTINGS = UNSAFE_BUT_FAST | {"synchronous_commit": "on"}
 """The server is killed, its machine is not: what was committed is not forgotten."""
@@ -28,6 +29,7 @@ async def main() -> int:
     of_chaos = commands.add_parser("chaos")
     of_chaos.add_argument("--seconds", type=float, default=600)
     of_chaos.add_argument("--seed", type=int, default=1)
+    of_chaos.add_argument("--heavy", action="store_true", help="500,000 rows")
     chosen = parser.parse_args()
     home = make_reachable_directory()
     runs = home
@@ -40,7 +42,7 @@ async def main() -> int:
             elif chosen.command == "replicas":
                 wrongs = await replicas(runs, server, chosen.tokens, chosen.frozen)
             else:
-                wrongs = await chaos(runs, server, chosen.seconds, chosen.seed)
+                wrongs = await chaos(runs, server, chosen.seconds, chosen.seed, HEAVY if chosen.heavy else LIGHT)
     finally:
         shutil.rmtree(home)
     for wrong in wrongs:

@@ -3,13 +3,14 @@
 import asyncio
 import signal
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 from aiohttp import web
@@ -21,6 +22,16 @@ from tests.processes import Process, Syncd
 JITTER_S = 0.25
 """How much closer two requests may arrive than they were sent: both processes share a busy machine with the test."""
 
+LOOK_S = 0.02
+"""Between two looks of the source at the clock."""
+
+
+class Stall(NamedTuple):
+    """A time in which the source did not look: what came meanwhile was noticed at its end."""
+
+    since: float
+    until: float
+
 
 class Source(Emulator):
     """A source that notes when each token asked."""
@@ -28,6 +39,15 @@ class Source(Emulator):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.arrivals: dict[str, list[float]] = defaultdict(list)
+        self.stalls: list[Stall] = []
+
+    async def watch_itself(self) -> None:
+        """Note the stalls, for ever."""
+        while True:
+            asked = time.monotonic()
+            await asyncio.sleep(LOOK_S)
+            if (now := time.monotonic()) - asked > 2 * LOOK_S:
+                self.stalls.append(Stall(asked, now))
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         self.arrivals[request.headers.get("Authorization", "")].append(time.monotonic())
@@ -45,26 +65,41 @@ class Source(Emulator):
         return min(gaps, default=float("inf"))
 
     def bursts(self, rate: float) -> int:
-        """Requests that came before their slot, at so many a second with no burst."""
+        """Requests that came before their slot, at so many a second with no burst; in doubt they did not."""
         found = 0
         for times in self.arrivals.values():
             slot = float("-inf")
             for at in times:
                 found += at < slot - JITTER_S
-                slot = max(at, slot) + 1 / rate
+                slot = max(self._earliest(at), slot) + 1 / rate
         return found
 
+    def _earliest(self, at: float) -> float:
+        """When a request may have come that was noticed at an instant."""
+        number = bisect_right(self.stalls, at, key=lambda stall: stall.since) - 1
+        is_late = number >= 0 and at <= self.stalls[number].until + LOOK_S
+        return self.stalls[number].since if is_late else at
 
-def world_of(tokens: int) -> World:
-    """As many accounts, each with a workspace of its own, two clients and a project."""
-    world = World(lambda: datetime.now(UTC))
-    for n in range(tokens):
+
+class Size(NamedTuple):
+    """So many accounts, each with a workspace of its own, so many clients there, and projects of each client."""
+
+    tokens: int
+    clients: int = 2
+    projects: int = 1
+
+
+def world_of(size: Size) -> World:
+    """The first client of the account number n has the id n * step + 1, where step is 10 or the number of clients."""
+    world, step = World(lambda: datetime.now(UTC)), max(10, size.clients)
+    for n in range(size.tokens):
         world.add_user(f"t{n}", f"fleet-token-{n:06d}")
         world.create_workspace(f"W{n}", workspace_id=n + 1)
         world.share(f"t{n}", n + 1, admin=True)
-        for c in range(2):
-            world.create_client(n + 1, f"C{n}.{c}", "", None, None, client_id=10 * n + c + 1)
-        world.create_project(n + 1, f"P{n}", 10 * n + 1, project_id=10 * n + 1)
+        for c in range(size.clients):
+            client = world.create_client(n + 1, f"C{n}.{c}", "", None, None, client_id=step * n + c + 1)
+            for p in range(size.projects):
+                world.create_project(n + 1, f"P{n}.{c}.{p}", client.id)
     return world
 
 
@@ -142,16 +177,18 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet_of(
-    home: Path, url: str, tokens: int, *, dispatcher: str, interval_s: int, settings: Mapping[str, Any] | None = None
+    home: Path, url: str, size: Size, *, dispatcher: str, interval_s: int, settings: Mapping[str, Any] | None = None
 ) -> AsyncIterator[Fleet]:
     """A source with so many tokens, and a configuration for daemons that are yet to be started."""
-    world = world_of(tokens)
+    world = world_of(size)
     secrets = home / "tokens"
     secrets.mkdir()
     for user in world.users.values():
         (secrets / user.name).write_text(user.token)
         (secrets / user.name).chmod(0o600)
     async with Source(world) as source, AsyncExitStack() as stack:
+        watching = asyncio.create_task(source.watch_itself())
+        stack.callback(watching.cancel)
         syncd = Syncd(home, secrets=())
         syncd.configure(
             database={"url": url, "pool_size": 8},

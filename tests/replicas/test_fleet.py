@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.replicas.fleet import fleet_of, freeze
+from tests.replicas.fleet import Size, fleet_of, freeze
 
 TOKENS = 12
 
@@ -11,7 +11,9 @@ async def test_replicas_share_the_tokens_and_survive(migrated_url: str, tmp_path
     """One is killed, one is frozen for longer than its heartbeat: every token is fresh again, no version is doubled,
     and no token asked faster than it may, whoever asked with it."""
     few = {"max_concurrent_pulls": 2}  # so that none can take all
-    async with fleet_of(tmp_path, migrated_url, TOKENS, dispatcher="pgqueuer", interval_s=3, settings=few) as fleet:
+    async with fleet_of(
+        tmp_path, migrated_url, Size(TOKENS), dispatcher="pgqueuer", interval_s=3, settings=few
+    ) as fleet:
         await fleet.start(3)
         await fleet.until_fresh(TOKENS, 60)
         for client in (1, 21, 41):
@@ -28,7 +30,7 @@ async def test_replicas_share_the_tokens_and_survive(migrated_url: str, tmp_path
 
 async def test_standby_takes_over_a_local_daemons_tokens(migrated_url: str, tmp_path: Path) -> None:
     """Frozen and woken, the first one goes on; killed, the second one does. Never both."""
-    async with fleet_of(tmp_path, migrated_url, TOKENS, dispatcher="local", interval_s=3) as fleet:
+    async with fleet_of(tmp_path, migrated_url, Size(TOKENS), dispatcher="local", interval_s=3) as fleet:
         await fleet.start()
         await fleet.daemons[0].event("syncd.leader.acquired")
         await fleet.start()
