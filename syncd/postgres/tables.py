@@ -9,14 +9,13 @@ import msgspec
 
 from syncd.errors import InvariantViolated
 from syncd.plan import Change, Culprit, Diff
+from syncd.postgres.copying import CopyFormat
 from syncd.postgres.migrate import Connection
 from syncd.postgres.sql import queries
 from syncd.records import RESOURCES, R, Resource, Stored
 
 ROW_REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, OverflowError)
 """What a single bad row can make a whole statement fail with."""
-
-_BIRTH = ("_first_seen_at", "_valid_from", "_synced_at", "_pull_id", "_change_kind")
 
 
 class Table(Generic[R]):
@@ -27,6 +26,7 @@ class Table(Generic[R]):
         self._record: type[R] = record
         self._plural = f"{resource}s"
         self._columns = [field.name for field in msgspec.structs.fields(record)]
+        self._format = CopyFormat(record)
         self._changed = msgspec.defstruct(f"Changed{record.__name__}", [("_change_kind", Change)], bases=(record,))
 
     async def list_ids(
@@ -97,13 +97,15 @@ class Table(Generic[R]):
         return first + await self._bisect(connection, pieces[half:], began_at, pull_id)
 
     async def _insert(self, connection: Connection, records: list[R], began_at: datetime, pull_id: int) -> None:
-        birth = (began_at, began_at, began_at, pull_id, "insert")
-        row = msgspec.structs.astuple
-        status = await connection.copy_records_to_table(
+        instants = dict.fromkeys(("_first_seen_at", "_valid_from", "_synced_at"), began_at)
+        birth = {**instants, "_pull_id": pull_id, "_change_kind": "insert"}
+        columns, body = self._format.copy(records, birth)
+        status = await connection.copy_to_table(
             self._plural,
             schema_name="toggl",
-            columns=[*self._columns, *_BIRTH],
-            records=((*row(record), *birth) for record in records),
+            columns=columns,
+            source=body,  # type: ignore[arg-type]  # any buffer will do, which the stubs do not know
+            format="binary",
         )
         _expect(f"{self._plural} inserted", len(records), _count(status))
         ids = [record.id for record in records]
