@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, final
 
 import msgspec
 
@@ -100,6 +100,7 @@ class Stored(msgspec.Struct, Generic[R], frozen=True, gc=False):
     deleted_at: datetime | None
 
 
+@final
 class Reject(msgspec.Struct, frozen=True):
     """A record that cannot be stored as it came. `key`: its id, or a digest of its bytes where it has no usable id.
 

@@ -68,7 +68,7 @@ class Collector(Generic[R]):
         body, repaired = repair(answer.body)
         for raw in raw_rows(answer, body):
             row = self._reader.read(raw, repaired=repaired)
-            if not isinstance(row, Reject) and expected not in (None, row.workspace_id):
+            if type(row) is not Reject and expected not in (None, row.workspace_id):
                 row = self._reader.reject(raw, "foreign_workspace", f"not of workspace {expected}")
             yield row
         if not answer.framed:
@@ -93,7 +93,7 @@ class Collector(Generic[R]):
         )
 
     def _place(self, row: R | Gone | Reject, expected: int | None) -> None:
-        if isinstance(row, Reject):
+        if type(row) is Reject:  # twice as quick as isinstance, which asks a struct's metaclass
             self.rejects.append(row)
             self.doubt(expected if expected is not None else row.workspace_id, "rejects")
         elif isinstance(row, Gone):

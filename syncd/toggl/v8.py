@@ -139,7 +139,7 @@ def _first_strategy(plan: ListingPlan, workspace_id: int, *, is_admin: bool) -> 
     return "client" if plan.projects == "client" or (plan.projects == "auto" and is_refused) else "workspace"
 
 
-class _Address(msgspec.Struct):
+class _Address(msgspec.Struct, gc=False):
     id: Id
     wid: Id | None = None
     admin: Any = None
@@ -211,29 +211,29 @@ def _client(row: _ClientRow, extra: Extra) -> Client | Gone:
 def _project(row: _ProjectRow, extra: Extra) -> Project | Gone:
     if row.server_deleted_at is not None:
         return Gone(row.id, row.wid)
-    return Project(
-        id=row.id,
-        workspace_id=row.wid,
-        client_id=row.cid,
-        name=row.name,
-        active=row.active,
-        is_private=row.is_private,
-        billable=row.billable,
-        template=row.template,
-        color=row.color,
-        currency=None,
-        rate=money(row.rate, "rate"),
-        fixed_fee=None,
-        estimated_seconds=None if row.estimated_hours is None else row.estimated_hours * 3600,
-        auto_estimates=row.auto_estimates,
-        recurring=None,
-        status=None,
-        start_date=None,
-        end_date=None,
-        created_at=None if row.created_at is None else instant(row.created_at, "created_at"),
-        actual_seconds=None if row.actual_hours is None else row.actual_hours * 3600,
-        at=instant(row.at, "at"),
-        extra=extra,
+    return Project(  # in the order of its fields: by their names takes four times as long
+        row.id,
+        row.wid,  # workspace_id
+        row.cid,  # client_id
+        row.name,
+        row.active,
+        row.is_private,
+        row.billable,
+        row.template,
+        row.color,
+        None,  # currency
+        money(row.rate, "rate"),
+        None,  # fixed_fee
+        None if row.estimated_hours is None else row.estimated_hours * 3600,  # estimated_seconds
+        row.auto_estimates,
+        None,  # recurring
+        None,  # status
+        None,  # start_date
+        None,  # end_date
+        None if row.created_at is None else instant(row.created_at, "created_at"),
+        None if row.actual_hours is None else row.actual_hours * 3600,  # actual_seconds
+        instant(row.at, "at"),
+        extra,
     )
 
 

@@ -111,29 +111,29 @@ def _project(row: _ProjectRow, extra: Extra) -> Project | Gone:
     if row.server_deleted_at is not None:
         return Gone(row.id, workspace_id)
     more = {name: value for name in _PROJECT_EXTRAS if (value := getattr(row, name))}
-    return Project(
-        id=row.id,
-        workspace_id=workspace_id,
-        client_id=row.client_id or row.cid,
-        name=row.name,
-        active=row.active,
-        is_private=row.is_private,
-        billable=row.billable,
-        template=row.template,
-        color=row.color,
-        currency=row.currency,
-        rate=money(row.rate, "rate"),
-        fixed_fee=money(row.fixed_fee, "fixed_fee"),
-        estimated_seconds=_seconds(row.estimated_seconds, row.estimated_hours),
-        auto_estimates=row.auto_estimates,
-        recurring=row.recurring,
-        status=row.status,
-        start_date=row.start_date,
-        end_date=row.end_date,
-        created_at=None if row.created_at is None else instant(row.created_at, "created_at"),
-        actual_seconds=_seconds(row.actual_seconds, row.actual_hours),
-        at=instant(row.at, "at"),
-        extra={**(extra or {}), **more} or None,
+    return Project(  # in the order of its fields: by their names takes four times as long
+        row.id,
+        workspace_id,
+        row.client_id or row.cid,  # client_id
+        row.name,
+        row.active,
+        row.is_private,
+        row.billable,
+        row.template,
+        row.color,
+        row.currency,
+        money(row.rate, "rate"),
+        money(row.fixed_fee, "fixed_fee"),
+        _seconds(row.estimated_seconds, row.estimated_hours),  # estimated_seconds
+        row.auto_estimates,
+        row.recurring,
+        row.status,
+        row.start_date,
+        row.end_date,
+        None if row.created_at is None else instant(row.created_at, "created_at"),
+        _seconds(row.actual_seconds, row.actual_hours),  # actual_seconds
+        instant(row.at, "at"),
+        {**(extra or {}), **more} or None,  # extra
     )
 
 
