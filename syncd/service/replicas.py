@@ -69,12 +69,16 @@ class QueueDispatcher:
         rolled_back = await self.workers.drain()
         with contextlib.suppress(DatabaseError, TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                if self._held and self._may_send():
+                if self._held and self._is_promised():
                     await self._jobs.finish(list(self._held.values()))
                 await self._jobs.close()
         return rolled_back
 
-    def _may_send(self) -> bool:
+    def _may_send(self, name: str) -> bool:
+        """Also no more once it is lost: what a cancelled pull has at work hears of that a moment later."""
+        return name in self._held and self._is_promised()
+
+    def _is_promised(self) -> bool:
         return self._clock.monotonic() < self._promised_until
 
     async def _show_life(self) -> None:
@@ -105,6 +109,6 @@ class QueueDispatcher:
 
     async def _finish(self, name: str) -> None:
         job = self._held.pop(name, None)
-        if job is not None and self._may_send():
+        if job is not None and self._is_promised():
             with contextlib.suppress(DatabaseError):  # it will be found silent, and not due
                 await self._jobs.finish([job])

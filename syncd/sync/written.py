@@ -56,7 +56,9 @@ def plan_written(
     if orphans:
         changes = sorted([*project_diff.changes, *orphans], key=lambda change: change[0].id)
         project_diff = msgspec.structs.replace(project_diff, changes=changes)
-        project_plan = msgspec.structs.replace(project_plan, yielded=project_plan.yielded - len(orphans))
+        met = {project.id for project in known}
+        shown = sum(project.id in met for project, _ in orphans)
+        project_plan = msgspec.structs.replace(project_plan, yielded=project_plan.yielded - shown)
     known_clients = clients.known.union(client.id for client in client_diff.inserts)
     stubs = parents_of(project_diff.written, Project.PARENT, known_clients)
     scopes: dict[Resource, ScopePlan] = {"client": client_plan, "project": project_plan}
@@ -67,18 +69,20 @@ def plan_written(
 def _orphans(
     written: Written, projects: StoredScope, rows: Mapping[int, Stored[Project]], rank: int
 ) -> list[tuple[Project, Change]]:
-    """Projects of a deleted client that a better token sees: they lose their client and keep its view of the rest.
+    """Projects of a deleted client that another token shows, a better one or the only one that has seen them.
+
+    They lose their client and keep that token's view of the rest.
 
     Only if the mirror has them as the source has them now, as far as `at` tells: else the next pull of that token knows
     more.
     """
     scope = projects.scope
-    better = (
-        owned_by_others(scope.is_admin, rank, projects.viewers) if scope is not None and written.gone else frozenset()
-    )
+    if scope is None or not written.gone:
+        return []
+    ours = frozenset(scope.ids) - owned_by_others(scope.is_admin, rank, projects.viewers)
     found: list[tuple[Project, Change]] = []
     for told in written.projects:
-        row = rows.get(told.id) if told.id in better else None
+        row = None if told.id in ours else rows.get(told.id)
         if row is None or row.record is None or row.deleted_at is not None or row.record.at != told.at:
             continue
         if row.record.client_id in written.gone:

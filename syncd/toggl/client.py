@@ -48,7 +48,7 @@ class Toggl:
 
     That is a pacer per token, the quotas, whose they are, and whether the host answers. `on_breaker` is told when it no
     longer does, and when it does again; `on_skew`, with every answer whose Date is more than SKEW_S away from our
-    clock, by how many seconds ours is ahead. `may_send`: whether tokens are still this process's to ask with.
+    clock, by how many seconds ours is ahead. `may_send`: whether a token, by name, is still this process's to ask with.
     """
 
     session: aiohttp.ClientSession
@@ -60,7 +60,7 @@ class Toggl:
     body_limit_bytes: int = BODY_LIMIT_BYTES
     on_breaker: Callable[[Change], None] = lambda _: None
     on_skew: Callable[[float], None] = lambda _: None
-    may_send: Callable[[], bool] = lambda: True
+    may_send: Callable[[str], bool] = lambda _: True
     quotas: Quotas = field(default_factory=Quotas)
     breaker: Breaker = field(default_factory=Breaker)
     _pacers: dict[str, Pacer] = field(default_factory=dict)
@@ -307,7 +307,7 @@ class Conversation:
         """
         while missing_s := self._pacer.write(self._toggl.clock.monotonic()):
             await self._pause(missing_s)
-        if not self._toggl.may_send():
+        if not self._toggl.may_send(self._name):
             raise FencedOut("this process was silent for too long; another one may have the token")
 
     async def _wait_for_slot(self) -> float:

@@ -14,6 +14,7 @@ SIM = "tests/sim/test_sim.py::test_no_invariant_breaks"
 DAYS = "tests/sim/test_days.py"
 LOGS = "tests/unit/telemetry tests/property/telemetry"
 FEED = "tests/integration/sync/test_feed.py"
+REPLICAS = "tests/unit/service/test_replicas.py"
 PAGES = "tests/integration/service/test_pages.py tests/unit/service"
 
 
@@ -53,7 +54,9 @@ MUTANTS = [
     Mutant("witnesses look again", "syncd/sync/planning.py",
            "        witnesses=witnesses,\n", "", OWNERS),
     Mutant("who lost the token writes nothing", "syncd/toggl/client.py",
-           "        if not self._toggl.may_send():\n", "        if False:\n", CLIENT),
+           "        if not self._toggl.may_send(self._name):\n", "        if False:\n", CLIENT),
+    Mutant("a token that another one took is not asked with", "syncd/service/replicas.py",
+           "return name in self._held and self._is_promised()", "return self._is_promised()", REPLICAS),
     Mutant("a rejected token owns nothing", "sql/queries/scopes.sql",
            "AND t.enabled AND t.status <> 'rejected' AND", "AND t.enabled AND", OWNERS),
     Mutant("a removed token owns nothing", "sql/queries/scopes.sql",
@@ -240,8 +243,8 @@ MUTANTS = [
     Mutant("the fence is raised", "sql/queries/tokens.sql",
            "SET pull_id = nextval('syncd.pull_ids'), last_attempt_at", "SET pull_id = 1, last_attempt_at", STORE),
     Mutant("one writer per workspace", "sql/queries/scopes.sql",
-           "SELECT pg_advisory_xact_lock(hashtextextended('syncd.workspace ' || $1::bigint::text, 0));",
-           "SELECT $1::bigint;", STORE),
+           "SELECT pg_advisory_xact_lock(hashtextextended('syncd.workspace ' || $1::bigint::text, 0)),",
+           "SELECT $1::bigint,", STORE),
     Mutant("clients and projects commit together", "syncd/postgres/writer.py",
            "        await self._write_stubs(resource, stubs)\n        await TABLES[resource].write(",
            '        await self._connection.execute("COMMIT; BEGIN")\n        await TABLES[resource].write(',

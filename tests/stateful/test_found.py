@@ -173,3 +173,14 @@ def test_a_private_row_waits_for_its_admin_however_it_is_listed(play: Play) -> N
     play.delete(kind="client", pick=2)
     play.pull_each(order=TOKENS, times=3, ripens=True)
     assert any(key[0] == "project" and row.state[4] and row.state[0] == 1 for key, row in play.before.live().items())
+
+
+def test_a_client_is_deleted_whose_new_project_only_another_token_has_seen(play: Play) -> None:
+    """Whoever deletes it hears of the project for the first time: it has no client any more, whoever shows it."""
+    play.start(t0=["admin", "admin", "admin"], t1=["admin", "admin", "admin"])
+    play.pull_once("t0")
+    for to in range(1, 5):
+        play.create(resource="project", to=to, workspace_id=1)
+    play.pull_once("t1")
+    for pick in range(4):
+        play.write(kind="delete", pick=pick, token="t0")

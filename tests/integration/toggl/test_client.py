@@ -236,7 +236,7 @@ async def test_who_lost_the_token_while_connecting_writes_nothing(
         return await connect(*args, **more)
 
     monkeypatch.setattr(connector, "connect", fall_asleep)
-    monkeypatch.setattr(toggl, "may_send", lambda: clock.at < 8.0)
+    monkeypatch.setattr(toggl, "may_send", lambda _: clock.at < 8.0)
     with pytest.raises(FencedOut):
         await bench.conversation().send(v8.CLIENTS)
     assert bench.emulator.requests.total() == 0
