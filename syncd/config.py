@@ -23,6 +23,7 @@ from syncd import config_values as kinds
 from syncd.config_file import read_toml
 from syncd.errors import ConfigError
 from syncd.passwords import full_url
+from syncd.records import ALWAYS
 from syncd.tokens import (
     SecretError,
     Token,
@@ -98,12 +99,13 @@ class History(_Table):
 
 
 class Sync(_Table):
-    """The rhythm of pulls."""
+    """The rhythm of pulls. resources: what is mirrored, in the order of syncd.records.RESOURCES."""
 
     interval: kinds.PositiveDuration = timedelta(minutes=5)
     max_concurrent_pulls: kinds.PositiveInt = 32
     pull_timeout: kinds.PositiveDuration = timedelta(minutes=10)
     full_every: kinds.PositiveDuration = timedelta(hours=24)
+    resources: kinds.Resources = ALWAYS
     deletes: Deletes = Deletes()
     history: History = History()
 

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from syncd.durations import EXPECTED, parse_duration
+from syncd.records import ALWAYS, RESOURCES, Resource
 from syncd.tokens import check_name
 
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
@@ -38,6 +39,19 @@ def _not_bool(value: object) -> object:
     if isinstance(value, bool):  # or `true` would count as 1
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic reports ValueError only
     return value
+
+
+def _resources(value: object) -> tuple[Resource, ...]:
+    """Of their names, the plural: a list, or in one text with commas between them."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError("must be a list of names in square brackets")
+    wanted = {name.strip().removesuffix("s") for name in names if name.strip().endswith("s")}
+    if len(wanted) < len(names) or not wanted <= RESOURCES.keys() or not wanted.issuperset(ALWAYS):
+        known = ", ".join(f'"{resource}s"' for resource in RESOURCES if resource not in ALWAYS)
+        always = " and ".join(f'"{resource}s"' for resource in ALWAYS)
+        raise ValueError(f"must have {always} in it, each once; nothing else can be added but {known}")
+    return tuple(resource for resource in RESOURCES if resource in wanted)
 
 
 def _off_is_none(value: object) -> object:
@@ -114,4 +128,5 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Listen = Annotated[tuple[str, int] | None, BeforeValidator(_listen)]
 Dispatcher = Annotated[Literal["local", "pgqueuer"], BeforeValidator(_installed)]
 TokenName = Annotated[str, AfterValidator(check_name)]
+Resources = Annotated[tuple[Resource, ...], BeforeValidator(_resources)]
 WorkspaceIds = tuple[PositiveInt, ...]

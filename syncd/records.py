@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, final
 
 import msgspec
 
-Resource = Literal["client", "project"]
+Resource = Literal["client", "project", "tag"]
 Strategy = Literal["workspace", "client"]
 
 Extra = dict[str, Any] | None
@@ -86,11 +86,28 @@ class Project(msgspec.Struct, frozen=True, gc=False):
     extra: Extra
 
 
-Record = Client | Project
+class Tag(msgspec.Struct, frozen=True, gc=False):
+    """A tag. `creator_id`: the user who made it. `at` None: the source does not tell when it last changed it (v8)."""
+
+    PARENT: ClassVar[Parent | None] = None
+    VOLATILE: ClassVar[frozenset[str]] = frozenset()
+
+    id: int
+    workspace_id: int
+    name: str
+    creator_id: int | None
+    at: datetime | None
+    extra: Extra
+
+
+Record = Client | Project | Tag
 R = TypeVar("R", bound=Record)
 
-RESOURCES: Mapping[Resource, type[Record]] = {"client": Client, "project": Project}
+RESOURCES: Mapping[Resource, type[Record]] = {"client": Client, "project": Project, "tag": Tag}
 """Everything that can be mirrored, parents before children: in this order rows are written."""
+
+ALWAYS: tuple[Resource, ...] = ("client", "project")
+"""What is mirrored whatever the configuration says; each further resource costs a request per workspace and pull."""
 
 
 class Stored(msgspec.Struct, Generic[R], frozen=True, gc=False):

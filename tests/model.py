@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from syncd.plan import Diff
-from syncd.records import Client, Project, Record, Resource, Stored
+from syncd.records import Client, Project, Record, Resource, Stored, Tag
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -29,7 +29,13 @@ def a_project(id_: int = 1, at: int = 0, **more: Any) -> Project:
     return Project(**{**fields, "id": id_, "at": instant(at), **more})
 
 
-RECORDS: Mapping[Resource, Callable[..., Record]] = {"client": a_client, "project": a_project}
+def a_tag(id_: int = 1, at: int | None = 0, **more: Any) -> Tag:
+    """A tag with defaults for all that does not matter."""
+    fields = {"workspace_id": 1, "name": "Urgent", "creator_id": None, "extra": None}
+    return Tag(**{**fields, "id": id_, "at": None if at is None else instant(at), **more})
+
+
+RECORDS: Mapping[Resource, Callable[..., Record]] = {"client": a_client, "project": a_project, "tag": a_tag}
 """What makes a record of each resource."""
 
 

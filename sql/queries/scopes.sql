@@ -36,7 +36,7 @@ WHERE token = $1 AND workspace_id = $2 AND resource = $3;
 -- of projects only.
 SELECT s.token, s.is_admin, t.rank, s.ids, s.absent,
        CASE WHEN cardinality(s.incomplete) = 0
-            THEN greatest(CASE s.resource WHEN 'client' THEN t.last_success_at ELSE t.last_walk_at END, s.complete_at)
+            THEN greatest(CASE s.resource WHEN 'project' THEN t.last_walk_at ELSE t.last_success_at END, s.complete_at)
             ELSE s.complete_at END AS seen_at
 FROM syncd.scopes s JOIN syncd.tokens t ON t.name = s.token
 WHERE s.workspace_id = $2 AND s.resource = $3 AND s.token <> $1

@@ -57,4 +57,5 @@ WITH best AS (
     RETURNING s.token
 )
 SELECT coalesce(sum(cardinality(s.ids)), 0)::bigint AS rows, ARRAY (SELECT DISTINCT token FROM inherited) AS heirs
-FROM syncd.scopes s WHERE s.token = $1 AND s.workspace_id = $2 AND s.lost_at IS NULL;
+FROM syncd.scopes s JOIN syncd.tokens t ON t.name = s.token
+WHERE s.token = $1 AND s.workspace_id = $2 AND s.lost_at IS NULL AND s.resource = ANY (t.resources);

@@ -2,40 +2,49 @@
 SELECT name, fingerprint FROM syncd.tokens WHERE name = ANY ($1);
 
 -- name: register_tokens
--- Make syncd.tokens agree with the configuration: $1 names, $2 ranks, $3 intervals, $4 fingerprints. Tokens not named
--- are disabled. A rejected token is tried again at once: whoever restarts the program has probably replaced it.
--- Returns true for every token whose weight against others changed.
+-- Make syncd.tokens agree with the configuration: $1 names, $2 ranks, $3 intervals, $4 fingerprints, $5 the resources that
+-- all of them mirror. Tokens not named are disabled. A rejected token is tried again at once: whoever restarts the program
+-- has probably replaced it. Returns of every token that is another now whether its weight against others changed, whether
+-- another account is behind it, and whether it mirrors other resources.
 WITH configured AS (
-    SELECT * FROM unnest($1::text[], $2::integer[], $3::interval[], $4::text[]) AS c (name, rank, pull_interval, fingerprint)
+    SELECT c.*, $5::text[] AS resources
+    FROM unnest($1::text[], $2::integer[], $3::interval[], $4::text[]) AS c (name, rank, pull_interval, fingerprint)
 ), before AS (
-    SELECT name, rank, enabled, fingerprint FROM syncd.tokens
+    SELECT name, rank, enabled, fingerprint, resources FROM syncd.tokens
 ), disabled AS (
     UPDATE syncd.tokens t SET enabled = false, status_since = now()
     WHERE t.enabled AND NOT EXISTS (SELECT 1 FROM configured c WHERE c.name = t.name)
     RETURNING t.name
 ), written AS (
-    INSERT INTO syncd.tokens AS t (name, rank, pull_interval, fingerprint)
-    SELECT name, rank, pull_interval, fingerprint FROM configured
+    INSERT INTO syncd.tokens AS t (name, rank, pull_interval, fingerprint, resources)
+    SELECT name, rank, pull_interval, fingerprint, resources FROM configured
     ON CONFLICT (name) DO UPDATE
     SET rank = excluded.rank, pull_interval = excluded.pull_interval, enabled = true, fingerprint = excluded.fingerprint,
+        resources = excluded.resources,
         status_since = CASE WHEN t.enabled THEN t.status_since ELSE now() END,
         next_due_at = CASE WHEN t.status = 'rejected' THEN now()
                            ELSE least(t.next_due_at, now() + excluded.pull_interval) END,
         not_before = CASE WHEN t.status = 'rejected' THEN NULL ELSE t.not_before END,
         user_id = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.user_id END,
-        full_cost = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.full_cost END,
-        usual_cost = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.usual_cost END,
-        quota_interval = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.quota_interval END,
-        quota_action = CASE WHEN t.fingerprint = excluded.fingerprint THEN t.quota_action END
-    WHERE (t.rank, t.pull_interval, t.enabled, t.fingerprint)
-              IS DISTINCT FROM (excluded.rank, excluded.pull_interval, true, excluded.fingerprint)
+        full_cost = CASE WHEN (t.fingerprint, t.resources) = (excluded.fingerprint, excluded.resources) THEN t.full_cost END,
+        usual_cost = CASE WHEN (t.fingerprint, t.resources) = (excluded.fingerprint, excluded.resources) THEN t.usual_cost END,
+        quota_interval = CASE WHEN (t.fingerprint, t.resources) = (excluded.fingerprint, excluded.resources) THEN t.quota_interval END,
+        quota_action = CASE WHEN (t.fingerprint, t.resources) = (excluded.fingerprint, excluded.resources) THEN t.quota_action END
+    WHERE (t.rank, t.pull_interval, t.enabled, t.fingerprint, t.resources)
+              IS DISTINCT FROM (excluded.rank, excluded.pull_interval, true, excluded.fingerprint, excluded.resources)
        OR t.status = 'rejected'
-    RETURNING t.name, t.rank, t.fingerprint
+    RETURNING t.name, t.rank, t.fingerprint, t.resources
 )
-SELECT name, true AS weight_changed, false AS is_another FROM disabled
+SELECT name, true AS weight_changed, false AS is_another, false AS mirrors_others FROM disabled
 UNION ALL
-SELECT w.name, (b.rank, b.enabled) IS DISTINCT FROM (w.rank, true), b.fingerprint <> w.fingerprint
+SELECT w.name, (b.rank, b.enabled) IS DISTINCT FROM (w.rank, true), b.fingerprint <> w.fingerprint, b.resources <> w.resources
 FROM written w JOIN before b USING (name);
+
+-- name: let_go_held
+-- Of the tokens $1, what the guard held back of resources that they mirror no longer is nobody's to decide about.
+UPDATE syncd.scopes s SET held_ids = NULL, held_hash = NULL, held_reason = NULL, held_live = NULL, held_since = NULL
+FROM syncd.tokens t
+WHERE t.name = s.token AND s.token = ANY ($1::text[]) AND s.resource <> ALL (t.resources) AND s.held_ids IS NOT NULL;
 
 -- name: rebase_scopes
 -- Another account is behind the names $1 now: what the old one saw is nothing that the new one could miss.
@@ -198,11 +207,12 @@ FROM syncd.tokens WHERE enabled ORDER BY rank, name;
 -- Forget superseded versions that ended more than $1 ago, and what the feed tells of so long ago. How many versions.
 WITH clients AS (DELETE FROM syncd.client_versions WHERE valid_to < now() - $1::interval RETURNING 1),
      projects AS (DELETE FROM syncd.project_versions WHERE valid_to < now() - $1::interval RETURNING 1),
+     tags AS (DELETE FROM syncd.tag_versions WHERE valid_to < now() - $1::interval RETURNING 1),
      changes AS (DELETE FROM syncd.changes WHERE position < extract(epoch FROM now() - $1::interval)::bigint * 1000000
                  RETURNING position),
      last AS (SELECT max(position) AS position FROM changes),
      feed AS (UPDATE syncd.feed f SET complete_after = last.position FROM last WHERE last.position > f.complete_after)
-SELECT (SELECT count(*) FROM clients) + (SELECT count(*) FROM projects);
+SELECT (SELECT count(*) FROM clients) + (SELECT count(*) FROM projects) + (SELECT count(*) FROM tags);
 
 -- name: pull_soon
 -- The tokens $1 compare everything, at their next turn, which is now.

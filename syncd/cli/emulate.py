@@ -29,6 +29,7 @@ from syncd.errors import ConfigError, reason_of
 @click.option("--workspaces", default=1, show_default=True, type=click.IntRange(1), help="Per token.")
 @click.option("--clients", default=20, show_default=True, type=click.IntRange(0), help="Per workspace.")
 @click.option("--projects", default=4, show_default=True, type=click.IntRange(0), help="Per client.")
+@click.option("--tags", default=0, show_default=True, type=click.IntRange(0), help="Per workspace.")
 @click.option(
     "--api", default="both", show_default=True, type=click.Choice(["v8", "v9", "both"]), help="What it speaks."
 )
@@ -58,6 +59,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
     workspaces: int,
     clients: int,
     projects: int,
+    tags: int,
     api: Version,
     plan: str,
     rate: float | None,
@@ -77,7 +79,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
         if documented:
             return seeds.documented(now)
         return seeds.generate(
-            seed=seed, tokens=tokens, workspaces=workspaces, clients=clients, projects=projects, now=now
+            seed=seed, tokens=tokens, workspaces=workspaces, clients=clients, projects=projects, tags=tags, now=now
         )
 
     wanted = Wanted(

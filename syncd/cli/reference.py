@@ -20,6 +20,7 @@ from syncd.cli.main import EXIT_CODES, cli
 from syncd.config import ENVIRONMENT, Written
 from syncd.errors import SyncdError
 from syncd.markdown import table
+from syncd.records import RESOURCES
 from syncd.telemetry.metrics import Metrics
 
 _WIDTH = 110
@@ -42,6 +43,7 @@ _KINDS: Mapping[object, str] = {
     kinds.PositiveDuration | None: "duration, longer than `0s`",
     kinds.PositiveInt: "whole number, at least 1",
     kinds.Rate: "number, at least 0",
+    kinds.Resources: "list of names",
     kinds.Retention: "duration, or `off`",
     kinds.Share: "number above 0, at most 1",
     kinds.TokenName: "letters, digits, `.`, `_`, `-`",
@@ -138,7 +140,7 @@ def configuration(root: Path) -> str:
 
 def metrics(_root: Path) -> str:
     """docs/metrics.md."""
-    every = Metrics()
+    every = Metrics(RESOURCES)
     every.set_of_tokens({"NAME": defaultdict(int)})
     found = [_metric(family) for family in every.registry.collect() if not family.name.startswith("process_")]
     return _METRICS + table(("Metric", "Type", "Labels", "Meaning"), sorted(found))
@@ -184,7 +186,7 @@ def _keys(example: str) -> Iterator[_Key]:
     for line in example.splitlines():
         if heading := re.fullmatch(r"(?:# )?\[\[?([a-z_.]+)\]\]?", line):
             place, comment = tuple(heading[1].split(".")), []
-        elif key := re.fullmatch(r"(?:# )?([a-z_]+) = (\S+?|\"[^\"]*\")(?:\s+# (.*))?", line):
+        elif key := re.fullmatch(r"(?:# )?([a-z_]+) = (\S+?|\"[^\"]*\"|\[[^\]]*\])(?:\s+# (.*))?", line):
             if (*place, key[1]) not in seen:
                 sample = f" {key[3][0].upper()}{key[3][1:]}." if key[3] else ""
                 yield _Key(place, key[1], key[2], " ".join(comment) + sample)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 import click
@@ -11,6 +12,7 @@ from syncd.cli.setup import hide_secrets, open_log, report_problems, run_async, 
 from syncd.clock import Clock
 from syncd.config import load_settings
 from syncd.errors import ConfigError
+from syncd.records import ALWAYS, Resource
 from syncd.service.daemon import Daemon
 from syncd.service.measuring import MeasuringReporter
 from syncd.service.sd_notify import ServiceManager
@@ -27,14 +29,16 @@ def command(context: click.Context) -> None:
     except ConfigError as error:
         report_problems(error, sys.stdout, clock)
         raise
-    reporter = measuring_reporter(settings.log, sys.stdout, clock)
+    reporter = measuring_reporter(settings.log, sys.stdout, clock, settings.sync.resources)
     hide_secrets(reporter.log, settings)
     manager = ServiceManager(os.environ, clock)
     daemon = Daemon(settings, reporter, clock, manager, load=lambda: load_settings(context.obj, os.environ))
     run_async(reporter, daemon.run())
 
 
-def measuring_reporter(how: config.Log, stream: TextIO, clock: Clock) -> MeasuringReporter:
-    """A reporter that logs to `stream`, and counts."""
-    metrics = Metrics()
+def measuring_reporter(
+    how: config.Log, stream: TextIO, clock: Clock, resources: Iterable[Resource] = ALWAYS
+) -> MeasuringReporter:
+    """A reporter that logs to `stream`, and counts what becomes of `resources`."""
+    metrics = Metrics(resources)
     return MeasuringReporter(open_log(how, stream, clock, metrics.event_emitted), metrics, clock)

@@ -51,6 +51,7 @@ class _Sizes(Struct, forbid_unknown_fields=True):
     clients: _Size = 20
     projects: _Size = 4
     loose_projects: _Size = 0
+    tags: _Size = 0
 
 
 class _NewUser(Struct, forbid_unknown_fields=True):

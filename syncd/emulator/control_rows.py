@@ -1,4 +1,4 @@
-"""The world's rows as JSON: clients, projects and workspaces written from outside, past all rights. Pure.
+"""The world's rows as JSON: clients, projects, tags and workspaces written from outside, past all rights. Pure.
 
 What may be sent follows from the signatures of `World`'s own methods and the types of the rows, so that a field
 that is added there is taken here.
@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from syncd.emulator.model import World
-from syncd.emulator.rows import Client, Missing, Project, Refused, Workspace
+from syncd.emulator.rows import Client, Missing, Project, Refused, Tag, Workspace
 
 _Instant = Annotated[datetime, Meta(tz=True)]
 _HINTS: dict[str, Any] = {
@@ -117,5 +117,6 @@ KINDS = {
             World.delete_project,
             ["workspace_id", "name"],
         ),
+        _kind("tag", Tag, World.create_tag, World.update_tag, World.delete_tag, ["workspace_id", "name"]),
     )
 }

@@ -1,4 +1,4 @@
-"""The world that the emulator serves: workspaces, users, clients, projects, and what a write does to them.
+"""The world that the emulator serves: workspaces, users, clients, projects, tags, and what a write does to them.
 
 Pure: no sockets, no clock of its own, no API version. Rows are frozen; an update puts a new row in the place of
 the old one, so a row that a test has kept never changes under its hands. The methods of `World` are all-powerful;
@@ -9,127 +9,27 @@ at the source (the API's times have whole seconds). The one exception is taught 
 client takes the client from its projects and leaves their `at` alone (users report, toggl/mobileapp #1905).
 """
 
-from collections.abc import Callable, Collection, Container
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from syncd.emulator.rows import Client, Missing, Project, Refused, Tombstone, User, Workspace, name_problems
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-_EVER = datetime.min.replace(tzinfo=UTC)
+from syncd.emulator.ground import Ground, found
+from syncd.emulator.rows import Client, Project, Refused, Tag, Tombstone, name_problems
 
 
-class _Shelf(msgspec.Struct):
-    """Where the rows of one workspace are found. `revision` moves with every write to the workspace."""
-
-    client_ids: dict[str, int]
-    project_ids: dict[int | None, list[int]]
-    revision: int = 0
-
-
-class World:
+class World(Ground):
     """All that exists. `now` returns the present instant (aware); it is asked once per write."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._last = _EVER
-        self._ids = {
-            "workspace": 2_230_000,
-            "client": 64_000_000,
-            "project": 163_000_000,
-            "user": 2_160_000,
-            "organization": 2_100_000,
-        }
-        self._shelves: dict[int, _Shelf] = {}
-        self.workspaces: dict[int, Workspace] = {}
+        super().__init__(now)
         self.clients: dict[int, Client] = {}
         self.projects: dict[int, Project] = {}
+        self.tags: dict[int, Tag] = {}
         self.deleted_clients: dict[int, Tombstone[Client]] = {}
         self.deleted_projects: dict[int, Tombstone[Project]] = {}
-        self.users: dict[str, User] = {}
-
-    def now(self) -> datetime:
-        """The present instant, in UTC and with its fraction."""
-        return self._now().astimezone(UTC)
-
-    # People -------------------------------------------------------------------------------------------------
-
-    @property
-    def tokens(self) -> dict[str, str]:
-        """Name -> token of every user whose token is still good."""
-        return {user.name: user.token for user in self.users.values() if not user.is_revoked}
-
-    def add_user(self, name: str, token: str, *, user_id: int | None = None) -> User:
-        """A new user who sees nothing yet; with the `user_id` of another one it is a further token of that person,
-        who sees the same. Raises Refused if the name or the token is taken."""
-        if name in self.users or any(user.token == token for user in self.users.values()):
-            raise Refused([f"User {name} or its token has already been taken"])
-        twin = next((user for user in self.users.values() if user.id == user_id), None)
-        new_id = twin.id if twin else self._new_id("user", (), user_id)
-        user = User(name, token, dict(twin.access) if twin else {}, id=new_id, joined=dict(twin.joined) if twin else {})
-        self.users[name] = user
-        return user
-
-    def user(self, name: str) -> User:
-        """Raises Missing."""
-        return _found(self.users, "user", name)
-
-    def user_of_token(self, token: str) -> User | None:
-        """Who holds this token; None for an unknown or revoked one."""
-        return next((u for u in self.users.values() if u.token == token and not u.is_revoked), None)
-
-    def share(self, name: str, workspace_id: int, *, admin: bool = False) -> None:
-        """Make a user a member of a workspace, or change the right it has there."""
-        self.workspace(workspace_id)
-        for user in self._tokens_of(name):
-            user.access[workspace_id] = admin
-            user.joined[workspace_id] = self.now().replace(microsecond=0)
-            user.revision += 1
-
-    def unshare(self, name: str, workspace_id: int) -> None:
-        """Take a user out of a workspace: its rows leave that user's answers, though none was deleted."""
-        for user in self._tokens_of(name):
-            if user.access.pop(workspace_id, None) is None:
-                raise Missing("workspace", workspace_id)
-            user.revision += 1
-
-    def revoke(self, name: str) -> None:
-        """Make a user's token invalid for good, as a reset in the profile does."""
-        self.user(name).is_revoked = True
-
-    # Workspaces ---------------------------------------------------------------------------------------------
-
-    def create_workspace(
-        self, name: str, *, workspace_id: int | None = None, at: datetime | None = None, **settings: Any
-    ) -> Workspace:
-        """A new, empty workspace; `settings` are the further fields of `Workspace`. `at` defaults to now; without
-        `organization_id` it has an organization of its own."""
-        settings["organization_id"] = self._new_id("organization", (), settings.get("organization_id"))
-        row = Workspace(
-            self._new_id("workspace", self.workspaces, workspace_id), name, at or self._instant(), **settings
-        )
-        self.workspaces[row.id] = row
-        self._shelves[row.id] = _Shelf({}, {})
-        return row
-
-    def workspace(self, workspace_id: int) -> Workspace:
-        """Raises Missing."""
-        return _found(self.workspaces, "workspace", workspace_id)
-
-    def update_workspace(self, workspace_id: int, **fields: Any) -> Workspace:
-        """Change any field of `Workspace` but id and at."""
-        stored = self.workspace(workspace_id)
-        if bad := fields.keys() & {"id", "at"}:
-            raise Refused(f"{name} can't be changed" for name in sorted(bad))
-        row = msgspec.structs.replace(stored, **fields, at=self._instant(stored.at))
-        self.workspaces[row.id] = row
-        self._shelves[row.id].revision += 1
-        return row
 
     def delete_workspace(self, workspace_id: int) -> None:
         """Delete a workspace with all rows in it; its members lose sight of it. Raises Missing."""
@@ -137,20 +37,18 @@ class World:
             self.delete_client(client.id)
         for project in self.projects_of(workspace_id):
             self.delete_project(project.id)
+        for tag in self.tags_of(workspace_id):
+            self.delete_tag(tag.id)
         for user in self.users.values():
             if workspace_id in user.access:
                 self.unshare(user.name, workspace_id)
         del self.workspaces[workspace_id], self._shelves[workspace_id]
 
-    def revision(self, workspace_id: int) -> int:
-        """A number that moves with every write to the workspace or to a row in it."""
-        return self._shelves[workspace_id].revision
-
     # Clients ------------------------------------------------------------------------------------------------
 
     def client(self, client_id: int) -> Client:
         """Raises Missing."""
-        return _found(self.clients, "client", client_id)
+        return found(self.clients, "client", client_id)
 
     def clients_of(self, workspace_id: int) -> list[Client]:
         """All clients of a workspace, ascending by id."""
@@ -252,7 +150,7 @@ class World:
 
     def project(self, project_id: int) -> Project:
         """Raises Missing."""
-        return _found(self.projects, "project", project_id)
+        return found(self.projects, "project", project_id)
 
     def projects_of(self, workspace_id: int) -> list[Project]:
         """All projects of a workspace, archived and private ones too, ascending by id."""
@@ -320,34 +218,54 @@ class World:
         self.deleted_projects[project_id] = Tombstone(row, self._instant(row.at))
         self._shelves[row.workspace_id].revision += 1
 
-    # Within -------------------------------------------------------------------------------------------------
+    # Tags ---------------------------------------------------------------------------------------------------
 
-    def _tokens_of(self, name: str) -> list[User]:
-        """All users who are the same person as this one."""
-        user_id = self.user(name).id
-        return [user for user in self.users.values() if user.id == user_id]
+    def tag(self, tag_id: int) -> Tag:
+        """Raises Missing."""
+        return found(self.tags, "tag", tag_id)
+
+    def tags_of(self, workspace_id: int) -> list[Tag]:
+        """All tags of a workspace, ascending by id."""
+        return [self.tags[i] for i in sorted(self._shelf(workspace_id).tag_ids.values())]
+
+    def create_tag(
+        self,
+        workspace_id: int,
+        name: str,
+        *,
+        tag_id: int | None = None,
+        at: datetime | None = None,
+        creator_id: int | None = None,
+    ) -> Tag:
+        """A new tag; otherwise as `create_client`."""
+        self.workspace(workspace_id)
+        self._check_tag(workspace_id, None, name)
+        row = Tag(self._new_id("tag", self.tags, tag_id), workspace_id, name, at or self.now(), creator_id)
+        self._put_tag(row)
+        return row
+
+    def update_tag(self, tag_id: int, *, name: str | UnsetType = UNSET) -> Tag:
+        """Rename a tag; `at` moves in any case. Raises as `create_tag` does."""
+        stored = self.tag(tag_id)
+        name = stored.name if name is UNSET else name
+        self._check_tag(stored.workspace_id, tag_id, name)
+        del self._shelves[stored.workspace_id].tag_ids[stored.name]
+        row = msgspec.structs.replace(stored, name=name, at=max(stored.at, self.now()))
+        self._put_tag(row)
+        return row
+
+    def delete_tag(self, tag_id: int) -> None:
+        """Raises Missing."""
+        row, shelf = self.tag(tag_id), self._shelves[self.tag(tag_id).workspace_id]
+        del self.tags[tag_id], shelf.tag_ids[row.name]
+        shelf.revision += 1
+
+    # Within -------------------------------------------------------------------------------------------------
 
     def _set_archived(self, stored: Client, *, archived: bool) -> Client:
         row = msgspec.structs.replace(stored, archived=archived, at=self._instant(stored.at))
         self._put_client(row)
         return row
-
-    def _shelf(self, workspace_id: int) -> _Shelf:
-        return _found(self._shelves, "workspace", workspace_id)
-
-    def _instant(self, floor: datetime = _EVER) -> datetime:
-        """The present second in UTC, never before one handed out earlier, nor before `floor`."""
-        present = self._now().astimezone(UTC).replace(microsecond=0)
-        self._last = max(self._last, present)
-        return max(self._last, floor)
-
-    def _new_id(self, kind: str, taken: Container[int], wanted: int | None) -> int:
-        """`wanted`, or the next free id of this kind. Ids that the world chooses are never used twice."""
-        if wanted in taken:
-            raise Refused([f"ID {wanted} has already been taken"])
-        new_id = self._ids[kind] + 1 if wanted is None else wanted
-        self._ids[kind] = max(self._ids[kind], new_id)
-        return new_id
 
     def _check_client(
         self, workspace_id: int, client_id: int | None, name: str, notes: str | None, cur: str | None
@@ -392,9 +310,15 @@ class World:
         if not bucket:
             del self._shelves[row.workspace_id].project_ids[row.client_id]
 
+    def _check_tag(self, workspace_id: int, tag_id: int | None, name: str) -> None:
+        problems = name_problems(name)
+        if self._shelves[workspace_id].tag_ids.get(name, tag_id) != tag_id:
+            problems.append("Name has already been taken")
+        if problems:
+            raise Refused(problems)
 
-def _found(rows: dict[K, V], kind: str, key: K) -> V:
-    try:
-        return rows[key]
-    except KeyError:
-        raise Missing(kind, key) from None
+    def _put_tag(self, row: Tag) -> None:
+        shelf = self._shelves[row.workspace_id]
+        self.tags[row.id] = row
+        shelf.tag_ids[row.name] = row.id
+        shelf.revision += 1

@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from syncd.emulator.background import Running
 
-SIZES = {"seed": 1, "tokens": 1, "workspaces": 1, "clients": 20, "projects": 4, "loose_projects": 0}
+SIZES = {"seed": 1, "tokens": 1, "workspaces": 1, "clients": 20, "projects": 4, "loose_projects": 0, "tags": 0}
 """What the marker can say of the world, and what holds if it does not."""
 
 OPTIONS = {"documented": False, "api": "both", "plan": None, "rate": None}

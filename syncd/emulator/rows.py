@@ -22,7 +22,7 @@ class Refused(Exception):
 
 
 class Missing(LookupError):
-    """No row of that kind (workspace, client, project, user) has that id or name."""
+    """No row of that kind (workspace, client, project, tag, user) has that id or name."""
 
     def __init__(self, kind: str, key: object) -> None:
         super().__init__(f"No {kind} with ID {key} was found")
@@ -113,6 +113,16 @@ class Project(msgspec.Struct, frozen=True, gc=False):
         if self.started_on > today:
             return "upcoming"
         return "ended" if self.end_date is not None and self.end_date < today else "active"
+
+
+class Tag(msgspec.Struct, frozen=True, gc=False):
+    """A tag. `at` is UTC, to the microsecond. `creator_id` is a user's id."""
+
+    id: int
+    workspace_id: int
+    name: str
+    at: datetime
+    creator_id: int | None = None
 
 
 R = TypeVar("R", Client, Project)

@@ -28,6 +28,7 @@ _PROJECTS = (
     "Website", "Support", "Audit 2024", "Migration", "Mobile app", "Brand book", "Hiring", "Newsletter", "Data room",
     "Maintenance", "Prototype", "Onboarding", "Tax return", "Fair stand", "Übersetzung", "Retainer", "Q3 / Q4 plan",
 )  # fmt: skip
+_TAGS = ("billed", "urgent", "on site", "remote", "rework", "überfällig", "to be invoiced", "R&D")
 _NOTES = (
     "Contact: reception",
     "Invoices by post",
@@ -38,7 +39,7 @@ _NOTES = (
 _CURRENCIES = ("EUR", "USD", "GBP", "JPY", "AUD")
 
 
-def generate(
+def generate(  # noqa: PLR0913 - a world has that many sizes
     *,
     seed: int,
     tokens: int,
@@ -47,6 +48,7 @@ def generate(
     projects: int,
     now: Callable[[], datetime],
     loose_projects: int = 0,
+    tags: int = 0,
 ) -> World:
     """A made-up world.
 
@@ -58,6 +60,7 @@ def generate(
         projects: per client. About a seventh are archived, half are private, a fifth have a last day.
         now: the present (aware), for the `at` of later writes.
         loose_projects: per workspace, without client, on top.
+        tags: per workspace.
     """
     world = World(now)
     dice = Dice(seed)
@@ -78,6 +81,9 @@ def generate(
                 client = _add_client(world, dice, workspace, nth, user.id)
                 _add_projects(world, dice, workspace, client, projects)
             _add_projects(world, dice, workspace, None, loose_projects)
+            for nth in range(tags):
+                at = workspace.at + timedelta(days=nth, microseconds=nth * 77_101 % 1_000_000)
+                world.create_tag(workspace.id, _nth(_TAGS, nth), at=at, creator_id=user.id)
     return world
 
 

@@ -11,6 +11,7 @@
 | /workspaces/{wid}             | GET                                                |
 | /workspaces/{wid}/clients     | GET, workspace admins only                         |
 | /workspaces/{wid}/projects    | GET ?active=, workspace admins only                |
+| /workspaces/{wid}/tags        | GET                                                |
 
 Errors are arrays of sentences: 403 bad token or no right, 404 no such row, and 404 also when a create or update is
 refused (v8 docs). Assumed: 400 for what cannot be read, 415 for a body that does not call itself JSON, 403 rather
@@ -89,6 +90,7 @@ class V8:
                 self._route("/workspaces/{wid}", GET=self._get_workspace),
                 self._route("/workspaces/{wid}/clients", GET=self._list_workspace_clients),
                 self._route("/workspaces/{wid}/projects", GET=self._list_workspace_projects),
+                self._route("/workspaces/{wid}/tags", GET=self._list_workspace_tags),
             )
         }
 
@@ -218,6 +220,14 @@ class V8:
 
     def _list_workspace_projects(self, ask: Ask) -> Answer:
         return self._projects(ask, self._workspace(ask, admin=True), None)
+
+    def _list_workspace_tags(self, ask: Ask) -> Answer:
+        workspace = self._workspace(ask)
+
+        def render() -> bytes:
+            return wire.array(map(wire.tag, self._world.tags_of(workspace.id)), empty=self._empty)
+
+        return self._pages.get(("tags", workspace.id), self._world.revision(workspace.id), render)
 
     # Within -----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from syncd.emulator import palette
-from syncd.emulator.rows import Client, Project, Workspace
+from syncd.emulator.rows import Client, Project, Tag, Workspace
 
 MAX_ID = 2**63 - 1
 _Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
@@ -65,6 +65,13 @@ class _Project(Struct, kw_only=True, omit_defaults=True):
     rate: float | int | None = None
     at: str
     created_at: str | None = None
+
+
+class _Tag(Struct):
+    id: int
+    wid: int
+    name: str
+    at: str
 
 
 class ClientFields(Struct):
@@ -213,6 +220,11 @@ def project(row: Project, *, rates: bool) -> Struct:
         at=row.at.isoformat(),
         created_at=row.created_at.isoformat() if row.created_at else None,
     )
+
+
+def tag(row: Tag) -> Struct:
+    """A tag. The pages show none with `at`, users have seen it."""
+    return _Tag(id=row.id, wid=row.workspace_id, name=row.name, at=row.at.replace(microsecond=0).isoformat())
 
 
 def data(value: Struct) -> bytes:

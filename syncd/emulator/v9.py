@@ -14,6 +14,7 @@
 | /workspaces/{wid}/clients/{client_id}/archive     | POST; /restore, too                                       |
 | /workspaces/{wid}/projects                        | GET ?active, since, page, per_page and more filters; POST |
 | /workspaces/{wid}/projects/{project_id}           | GET, PUT, DELETE ?teDeletionMode                          |
+| /workspaces/{wid}/tags                            | GET                                                       |
 
 Errors are JSON strings: 400 what cannot be read or is refused, 402 paid features, 403 wrong token or no right, 404 no
 such row; 401 without credentials has an empty body. What is not known of the API is a switch (`switches`).
@@ -66,6 +67,7 @@ class V9:
         add(f"{one_client}/restore", POST=clients.restore)
         add("/workspaces/{wid}/projects", GET=projects.page, POST=projects.create)
         add("/workspaces/{wid}/projects/{project_id}", GET=projects.get, PUT=projects.update, DELETE=projects.delete)
+        add("/workspaces/{wid}/tags", GET=me.tags)
         self._by_ids = self._route("/workspaces/{wid}/clients/data", POST=clients.data)
 
     def find(self, path: str) -> tuple[Route | None, str]:

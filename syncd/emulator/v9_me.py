@@ -1,4 +1,4 @@
-"""The calls of v9 under /me, and the list of workspaces: what one user sees over all workspaces."""
+"""The calls of v9 under /me, the list of workspaces, and the list of a workspace's tags: what nobody writes here."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from msgspec import Struct
 from syncd.emulator import v9_read as read
 from syncd.emulator import v9_wire as wire
 from syncd.emulator.dialect import Answer, Ask
-from syncd.emulator.rows import User
+from syncd.emulator.rows import User, Workspace
 from syncd.emulator.v9_source import Shown, Source, Stop
 
 
@@ -22,8 +22,8 @@ class Me:
         return Answer(200, b"")
 
     def me(self, ask: Ask) -> Answer:
-        """With related data: all projects and clients that the user sees, archived ones too (assumed); there are
-        no tags and no time entries."""
+        """With related data: all projects, clients and tags that the user sees, archived ones too (assumed); there are
+        no time entries."""
         if not read.Query(ask.query).flag("with_related_data"):
             return Answer(200, wire.one(wire.me(ask.user)))
         source = self._source
@@ -32,7 +32,7 @@ class Me:
             related = {
                 "clients": source.array(self._client_rows(ask.user, None, archived=True)),
                 "projects": source.array(self._project_rows(ask.user, None, archived=True)),
-                "tags": source.empty,
+                "tags": source.array(row for at in source.workspaces(ask.user) for row in self._tag_rows(at)),
                 "time_entries": source.empty,
                 "workspaces": source.array(wire.workspace(row, ask.user) for row in source.workspaces(ask.user)),
             }
@@ -92,6 +92,12 @@ class Me:
             raise Stop(404, "Workspace not found")
         return Answer(200, wire.one(wire.workspace(self._source.workspace(ask), ask.user)))
 
+    def tags(self, ask: Ask) -> Answer:
+        """All tags of a workspace: there is no paging."""
+        workspace, source = self._source.workspace(ask), self._source
+        key, stamp = ("tags", workspace.id), source.stamp_of(workspace)
+        return source.pages.get(key, stamp, lambda: source.array(self._tag_rows(workspace)))
+
     # Within -----------------------------------------------------------------------------------------------
 
     def _page(self, name: str, ask: Ask, since: int | None, rows: Callable[[], list[Struct]]) -> Answer:
@@ -100,6 +106,9 @@ class Me:
         if since is not None:
             return Answer(200, source.array(rows()))
         return source.pages.get((name, ask.user.name, ask.query), source.stamp(ask.user), lambda: source.array(rows()))
+
+    def _tag_rows(self, workspace: Workspace) -> list[Struct]:
+        return [wire.tag(row) for row in self._source.world.tags_of(workspace.id)]
 
     def _client_rows(self, user: User, since: int | None, *, archived: bool) -> list[Struct]:
         notes, filtered = self._source.switches.notes_in_lists, self._filters(since)

@@ -2,7 +2,7 @@
 
 No envelopes: bare objects and bare arrays. Projects and workspaces carry explicit nulls, clients leave out what is
 unset (recordings). Order of fields, too, is that of the recordings. Times have whole seconds and end in +00:00,
-but for those of users, which have a fraction and end in Z.
+but for those of users and tags, which have a fraction and end in Z.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from syncd.emulator import palette
-from syncd.emulator.rows import Client, Project, Recurrence, User, Workspace
+from syncd.emulator.rows import Client, Project, Recurrence, Tag, User, Workspace
 
 _encode = msgspec.json.Encoder().encode
 
@@ -64,6 +64,14 @@ class _Project(Struct, kw_only=True):
     cid: int | None
     is_shared: bool = False
     pinned: bool = False
+
+
+class _Tag(Struct):
+    id: int
+    workspace_id: int
+    name: str
+    at: str
+    creator_id: int | UnsetType = UNSET
 
 
 class _Workspace(Struct, kw_only=True):
@@ -190,6 +198,13 @@ def project(
         status=UNSET if not status else "deleted" if deleted_at else row.status(today),
         wid=row.workspace_id,
         cid=row.client_id,
+    )
+
+
+def tag(row: Tag) -> Struct:
+    """A tag."""
+    return _Tag(
+        row.id, row.workspace_id, row.name, _instant(row.at), UNSET if row.creator_id is None else row.creator_id
     )
 
 

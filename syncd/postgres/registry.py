@@ -8,6 +8,7 @@ from syncd.errors import DatabaseUnusable
 from syncd.postgres.database import Database
 from syncd.postgres.migrate import pending
 from syncd.postgres.sql import queries
+from syncd.records import ALWAYS, Resource
 
 
 class Entry(NamedTuple):
@@ -29,18 +30,25 @@ class Registry:
         """Of tokens that are registered already."""
         return {row["name"]: row["fingerprint"] for row in await self._fetch("read_fingerprints", names)}
 
-    async def register(self, entries: Sequence[Entry]) -> None:
+    async def register(self, entries: Sequence[Entry], resources: Sequence[Resource] = ALWAYS) -> None:
         """Make the token table agree with the configuration.
 
         Where a token's weight against others changed (removed, added again, another rank), those who share a workspace
         with it compare everything at their next pull. Where another account is behind a name, what the old one saw is
         forgotten as evidence, a pull of the old one writes nothing more, and the new one's is due now.
+
+        `resources` that are to be mirrored. Where they were others before, the next pull compares everything, what
+        pulls cost is to be learnt anew, and nothing waits for a decision about what is mirrored no longer.
         """
         columns = [list(column) for column in zip(*entries, strict=True)] or [[], [], [], []]
         async with self._database.connection() as connection, connection.transaction():
-            rows = await connection.fetch(queries()["register_tokens"], *columns)
+            rows = await connection.fetch(queries()["register_tokens"], *columns, list(resources))
             weighed = [row["name"] for row in rows if row["weight_changed"]]
             others = [row["name"] for row in rows if row["is_another"]]
+            changed = [row["name"] for row in rows if row["mirrors_others"]]
+            if changed:
+                await connection.execute(queries()["compare_tokens"], changed)
+                await connection.execute(queries()["let_go_held"], changed)
             if others:
                 await connection.execute(queries()["rebase_scopes"], others)
                 await connection.execute(queries()["compare_tokens"], others)

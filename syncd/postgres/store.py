@@ -2,7 +2,7 @@
 
 Who is authoritative: the token's row. `begin` raises its number; every transaction that writes locks that row and
 compares. A pull that began earlier finds a greater number and writes nothing, however late it wakes. One transaction
-per workspace: clients and projects commit together, under a lock that lets one writer at a time into a workspace.
+per workspace: everything in it commits together, under a lock that lets one writer at a time into a workspace.
 Readers are never blocked.
 """
 

@@ -61,7 +61,7 @@ async def _check_token(settings: Settings, toggl: Toggl, reporter: Reporter, tok
         token.name, token.secret.get_secret_value(), lambda retry: reporter.retry(token.name, retry)
     )
     dialect = DIALECTS[settings.toggl.api]
-    plan = ListingPlan(settings.toggl.projects, frozenset(token.workspaces))
+    plan = ListingPlan(settings.toggl.projects, frozenset(token.workspaces), resources=settings.sync.resources)
     try:
         cost = await conversation.converse(dialect.price(plan))
         quota_remaining = conversation.traffic.quota_remaining

@@ -83,7 +83,7 @@ class Reload:
         if wanted is None:
             return
         settings = in_force(before, wanted)
-        await register(runtime.registry, settings.tokens)
+        await register(runtime.registry, settings)
         if self._next is wanted:  # else a later signal has brought yet another one
             self._next = None
         self.settings = settings

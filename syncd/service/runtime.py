@@ -75,7 +75,7 @@ async def open_runtime(
     """
     async with open_database(settings, url, reporter.log, patient=patient) as database, open_session() as session:
         registry = Registry(database)
-        await register(registry, settings.tokens)
+        await register(registry, settings)
         toggl = open_toggl(settings, session, reporter, clock)
         dialect, rules = DIALECTS[settings.toggl.api], rules_of(settings)
         budget = _budget(toggl, dialect, rules, database)
@@ -127,20 +127,20 @@ def rules_of(settings: Settings) -> Rules:
         pull_timeout=settings.sync.pull_timeout,
         full_every=settings.sync.full_every,
         deletes=DeleteRules(deletes.enabled, deletes.confirmations, deletes.min_age, deletes.max_share),
+        resources=settings.sync.resources,
     )
 
 
-async def register(registry: Registry, tokens: Sequence[Token]) -> None:
-    """Tell the database which tokens there are; see `Registry.register`."""
-    known = await registry.fingerprints([token.name for token in tokens])
-    await registry.register(
-        [
-            Entry(
-                token.name,
-                token.rank,
-                token.interval,
-                fingerprint_of(token.secret.get_secret_value(), known.get(token.name)),
-            )
-            for token in tokens
-        ]
-    )
+async def register(registry: Registry, settings: Settings) -> None:
+    """Tell the database which tokens there are, and what they mirror; see `Registry.register`."""
+    known = await registry.fingerprints([token.name for token in settings.tokens])
+    entries = [
+        Entry(
+            token.name,
+            token.rank,
+            token.interval,
+            fingerprint_of(token.secret.get_secret_value(), known.get(token.name)),
+        )
+        for token in settings.tokens
+    ]
+    await registry.register(entries, settings.sync.resources)

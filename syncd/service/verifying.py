@@ -114,4 +114,5 @@ def _talk(runtime: Runtime, name: str) -> Conversation:
 
 
 def _plan(settings: Settings, runtime: Runtime, name: str) -> ListingPlan:
-    return ListingPlan(settings.toggl.projects, runtime.subjects[name].workspaces)
+    only, resources = runtime.subjects[name].workspaces, settings.sync.resources
+    return ListingPlan(settings.toggl.projects, only, resources=resources)

@@ -140,12 +140,14 @@ class Applier:
         keeps them for its admins, as paid plans can.
         """
         left = self.conversation.traffic.quota_remaining
-        if len(objects) > PROOFS_MOST or (left is not None and left <= len(objects)):
+        requests = ((resource, id_, self.dialect.single(workspace, resource, id_)) for resource, id_ in objects)
+        asked = [(resource, id_, request) for resource, id_, request in requests if request is not None]
+        if len(asked) > PROOFS_MOST or (left is not None and left <= len(asked)):
             return set()
         found: set[Resource] = set()
-        for resource, id_ in objects:
+        for resource, id_, request in asked:
             with contextlib.suppress(TogglError):
-                answer = await self.conversation.send(self.dialect.single(workspace, resource, id_))
+                answer = await self.conversation.send(request)
                 if self.dialect.shows(answer, id_) or (resource == "client" and answer.http_status == 403):
                     found.add(resource)
         return found

@@ -10,6 +10,7 @@
     live, differs in volatile only   `at` not older                        volatile: no new version
     live, differs                    `at` newer                            update: the record replaces the row whole
     live, differs                    `at` equal                            update: changed twice in one second
+    live, differs                    one has no `at`                       update: the source tells no time of change
     live, differs                    `at` older                            stale, until two further snapshots agree:
                                                                            then the source was restored, and update
 
@@ -85,7 +86,7 @@ def decide(record: R, row: Stored[R], began_at: datetime) -> Verdict:
         return "reappear" if began_at > row.deleted_at else "stale"
     if record == row.record:
         return "unchanged"
-    if record.at < row.record.at:
+    if record.at is not None and row.record.at is not None and record.at < row.record.at:
         return "stale"
     return "volatile" if _is_volatile(record, row.record) else "update"
 

@@ -64,6 +64,7 @@ def count(
     is_new = before is None or before.seen_at != began_at  # else a transaction that is tried again
     remembered = next_regressions(live, before.regressions if before else {}, counts=is_new and is_complete)
     kinds = [change for _, change in changes.changes]
+    ahead = began_at + FUTURE
     return Tally(
         inserted=tally.inserted + len(changes.inserts) + kinds.count("insert"),
         updated=tally.updated + kinds.count("update") + kinds.count("volatile"),
@@ -72,7 +73,7 @@ def count(
         stubs=tally.stubs,
         reappeared=tally.reappeared + [record.id for record, change in changes.changes if change == "reappear"],
         restored=tally.restored + changes.restored,
-        from_future=tally.from_future + [r.id for r in changes.written if r.at > began_at + FUTURE],
+        from_future=tally.from_future + [r.id for r in changes.written if r.at is not None and r.at > ahead],
         regressions=tally.regressions | remembered,
     )
 

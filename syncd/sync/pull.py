@@ -29,7 +29,7 @@ from syncd.errors import (
 from syncd.failpoints import reach
 from syncd.postgres.store import Store
 from syncd.postgres.writer import Begun
-from syncd.records import RESOURCES, Reject, Sighting, WorkspaceSnapshot
+from syncd.records import ALWAYS, Reject, Resource, Sighting, WorkspaceSnapshot
 from syncd.sync.apply import Applier
 from syncd.sync.budget import Budget
 from syncd.sync.completeness import clients_moved, doubt
@@ -56,12 +56,13 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How pulls behave, from the configuration. `projects`: strategy of listing them."""
+    """How pulls behave, from the configuration. `projects`: strategy of listing them; `resources`: what is mirrored."""
 
     projects: str
     pull_timeout: timedelta
     full_every: timedelta
     deletes: DeleteRules = field(default_factory=DeleteRules)
+    resources: tuple[Resource, ...] = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Puller:
         Raises:
             asyncio.CancelledError: a shutdown; the open transaction is rolled back and the token due again at once.
         """
-        report = PullReport(subject.name, counts={resource: Counts() for resource in RESOURCES})
+        report = PullReport(subject.name, counts={resource: Counts() for resource in self.rules.resources})
         started = self.clock.monotonic()
         begun: Begun | None = None
         try:
@@ -185,7 +186,7 @@ class Puller:
 
     async def _plan(self, subject: Subject, begun: Begun, report: PullReport, *, full: bool) -> ListingPlan:
         """What to ask for."""
-        plan = ListingPlan(self.rules.projects, subject.workspaces)
+        plan = ListingPlan(self.rules.projects, subject.workspaces, resources=self.rules.resources)
         if full:
             return plan
         if self.dialect.is_metered:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from syncd.records import RESOURCES
+from syncd.records import ALWAYS, RESOURCES, Resource
 
 Kind = Literal["text", "integer", "number", "boolean", "instant", "texts", "integers"]
 
@@ -111,6 +111,11 @@ _COUNTS = (
     ("yielded", "records that a better token sees too, and owns"),
 )
 
+
+def _named(resource: Resource) -> str:
+    return f"{resource}s" if resource in ALWAYS else f"{resource}s, where they are mirrored"
+
+
 PULL = (
     Field("syncd.pull.result", "text", "how the pull ended", ("unchanged", "changed", "partial", "failed")),
     Field("syncd.pull.reason", "text", "why it ended so, or why it did not begin; a word or a short sentence"),
@@ -127,12 +132,14 @@ PULL = (
     Field("syncd.standing_by", "integer", "workspaces that another token looks at for this one"),
     Field("syncd.written", "integer", "rows written, of all kinds"),
     *(
-        Field(f"syncd.{resource}.{count}", "integer", f"{resource}s: {meaning}")
+        Field(f"syncd.{resource}.{count}", "integer", f"{_named(resource)}: {meaning}")
         for resource in RESOURCES
         for count, meaning in _COUNTS
     ),
     *(
-        Field(f"syncd.{resource}.complete", "boolean", f"whether every listing of {resource}s was proven complete")
+        Field(
+            f"syncd.{resource}.complete", "boolean", f"whether every listing of {_named(resource)} was proven complete"
+        )
         for resource in RESOURCES
     ),
 )

@@ -4,13 +4,13 @@ Names follow Prometheus: base units, `_total` for counters, one unit per name.
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from syncd.records import RESOURCES, Resource
+from syncd.records import ALWAYS, Resource
 from syncd.telemetry.events import CATALOGUE
 from syncd.telemetry.logs import program_version
 
@@ -32,7 +32,7 @@ _PULL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _OF_TOKENS = (
     ("staleness_seconds", "staleness_seconds", "Time since the last successful pull began"),
     ("quota_remaining", "quota_remaining", "Requests left in this hour, as the API last said"),
-    ("rows", "rows", "Clients and projects that the token sees"),
+    ("rows", "rows", "Records that the token sees"),
     ("deletes_held", "deletes_held", "Deletions that wait for a person"),
     ("quarantined", "quarantined", "Records that are kept aside"),
 )
@@ -81,9 +81,12 @@ class ServiceMetrics:
 
 
 class Metrics:
-    """The metrics of one service, in a registry of their own. All series exist from the start, at zero."""
+    """The metrics of one service, in a registry of their own. All series exist from the start, at zero.
 
-    def __init__(self) -> None:
+    `resources` that are mirrored; those that join them later have series once something of them is written.
+    """
+
+    def __init__(self, resources: Iterable[Resource] = ALWAYS) -> None:
         self._registry = CollectorRegistry()
         self._service = ServiceMetrics(self._registry)
         self._by_token = {
@@ -114,7 +117,7 @@ class Metrics:
             self._requests.labels(status_class)
         for state in _STATES:
             self._tokens.labels(state)
-        for resource in RESOURCES:
+        for resource in resources:
             for change in _CHANGES:
                 self._rows.labels(resource, change)
 

@@ -106,5 +106,5 @@ class Collector(Generic[R]):
             # A list that contradicts itself: the younger wins, absence proves nothing.
             if twin is not row and twin != row:
                 self.doubt(row.workspace_id, "duplicates")
-                if row.at >= twin.at:
+                if row.at is None or twin.at is None or row.at >= twin.at:
                     records[row.id] = row

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from syncd.errors import ContractChanged, TokenRejected
-from syncd.records import Cursor, Project, Reject, Resource, Sighting, Snapshot, Strategy, Workspace
+from syncd.records import ALWAYS, Cursor, Project, Reject, Resource, Sighting, Snapshot, Strategy, Workspace
 from syncd.toggl.salvage import split_rows
 
 
@@ -93,15 +93,16 @@ class Cost(msgspec.Struct, frozen=True):
 class Dialect(NamedTuple):
     """One API version: what to ask, and how to read what came.
 
-    `single` asks for one object by its id; `shows` tells whether the answer has it, alive. `walk` lists all projects of
-    one workspace. `is_metered`: requests are counted against a quota, so that one token had better ask for all. `whose`
-    asks for the id of the token's user, whose quota it is, `allowance` for the requests that an hour has: organization,
-    or 0 for the user's own -> requests. None where the API has none.
+    `single` asks for one object by its id, None where such have no address of their own; `shows` tells whether the
+    answer has it, alive. `walk` lists all projects of one workspace. `is_metered`: requests are counted against a
+    quota, so that one token had better ask for all. `whose` asks for the id of the token's user, whose quota it is,
+    `allowance` for the requests that an hour has: organization, or 0 for the user's own -> requests. None where the API
+    has none.
     """
 
     listing: "Callable[[ListingPlan], Inquiry[Fetched]]"
     decode: Callable[[Any], Sighting]
-    single: "Callable[[Workspace, Resource, int], Request]"
+    single: "Callable[[Workspace, Resource, int], Request | None]"
     shows: "Callable[[Answer, int], bool]"
     price: "Callable[[ListingPlan], Inquiry[Cost]]"
     walk: "Callable[[Workspace], Inquiry[Walked]]"
@@ -115,7 +116,7 @@ class ListingPlan(msgspec.Struct, frozen=True):
 
     `remembered`: workspaces whose listing of projects the server refused earlier, so that `auto` need not ask again.
     `cursors`: workspaces of whose projects the changes will do, if the rights are the same. `left`: workspaces that are
-    left to another token.
+    left to another token. `resources`: what to list, in the order of RESOURCES.
     """
 
     projects: str = "auto"
@@ -123,6 +124,7 @@ class ListingPlan(msgspec.Struct, frozen=True):
     remembered: Mapping[int, Strategy] = msgspec.field(default_factory=dict)
     cursors: Mapping[int, Cursor] = msgspec.field(default_factory=dict)
     left: frozenset[int] = frozenset()
+    resources: tuple[Resource, ...] = ALWAYS
 
     def wants(self, workspace_id: int) -> bool:
         return not self.only or workspace_id in self.only

@@ -1,7 +1,7 @@
 """API v8: the retired dialect, still spoken by compatible servers and by our emulator.
 
 Lists are bare arrays; fields without a value are left out. Facts below are from the vendor's v8 documentation
-("Clients", "Workspaces", "Projects") unless marked as seen by users.
+("Clients", "Workspaces", "Projects", "Tags") unless marked as seen by users.
 """
 
 from collections import defaultdict
@@ -19,7 +19,9 @@ from syncd.records import (
     Reject,
     Resource,
     Sighting,
+    Snapshot,
     Strategy,
+    Tag,
     Workspace,
     WorkspaceSnapshot,
 )
@@ -46,6 +48,10 @@ def workspace_projects(workspace_id: int) -> Request:
     return Request(f"/api/v8/workspaces/{workspace_id}/projects", _BOTH)
 
 
+def workspace_tags(workspace_id: int) -> Request:
+    return Request(f"/api/v8/workspaces/{workspace_id}/tags")
+
+
 def client_projects(client_id: int) -> Request:
     return Request(f"/api/v8/clients/{client_id}/projects", _BOTH)
 
@@ -61,15 +67,20 @@ class ProjectAnswers(NamedTuple):
 
 
 class FetchedV8(NamedTuple):
-    """`workspaces` None: the server has no such listing. `clients`: (workspace asked for, or None for all; answer)."""
+    """`workspaces` None: the server has no such listing. `clients`: (workspace asked for, or None for all; answer).
+
+    `tags`: workspace -> answer; None: they are not to be mirrored.
+    """
 
     workspaces: Answer | None
     clients: Sequence[tuple[int | None, Answer]]
     projects: dict[int, ProjectAnswers]
+    tags: dict[int, Answer] | None = None
 
     def answers(self) -> list[Answer]:
         listed = [*([self.workspaces] if self.workspaces else []), *(answer for _, answer in self.clients)]
-        return listed + [answer for each in self.projects.values() for answer in each.answers]
+        listed += [answer for each in self.projects.values() for answer in each.answers]
+        return listed + list((self.tags or {}).values())
 
     @property
     def digest(self) -> bytes:
@@ -84,7 +95,7 @@ class FetchedV8(NamedTuple):
 
 
 def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
-    """Ask for workspaces, clients, and the projects of each workspace by the strategy of `plan`.
+    """Ask for workspaces, clients, and the projects of each workspace by the strategy of `plan`; then for its tags.
 
     Strategy `workspace`: one request per workspace; sees every project, needs an admin. Strategy `client`: the
     documented endpoint of the Clients API, one request per client; cannot see a project without client. `auto`: the
@@ -119,19 +130,23 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
     answers = iter((yield [client_projects(c) for w in rest for c in by_workspace[w]]))
     for workspace_id in rest:
         projects[workspace_id] = ProjectAnswers("client", [next(answers) for _ in by_workspace[workspace_id]])
-    return FetchedV8(offered, clients, {w: projects[w] for w in wanted})
+    tags = None
+    if "tag" in plan.resources:
+        tags = dict(zip(wanted, (yield [workspace_tags(w) for w in wanted]), strict=True))
+    return FetchedV8(offered, clients, {w: projects[w] for w in wanted}, tags)
 
 
 def price(plan: ListingPlan) -> Inquiry[Cost]:
     """What `listing` would ask, told from the list of workspaces, or of clients where that is missing."""
     (workspaces,) = yield (WORKSPACES,)
+    tags = plan.resources.count("tag")
     if workspaces.http_status not in _NOT_OFFERED:
         known = {row.id for row in _addresses(workspaces) if plan.wants(row.id)}
-        return Cost(len(known), 2 + len(known), is_lower_bound=plan.projects != "workspace")
+        return Cost(len(known), 2 + len(known) * (1 + tags), is_lower_bound=plan.projects != "workspace")
     (clients,) = yield (CLIENTS,)
     rows = [row for row in _addresses(clients) if row.wid is not None and plan.wants(row.wid)]
-    known = {row.id for row in rows}
-    return Cost(len({row.wid for row in rows}), 2 + len(known), is_lower_bound=plan.projects != "client")
+    known, places = {row.id for row in rows}, {row.wid for row in rows}
+    return Cost(len(places), 2 + len(known) + len(places) * tags, is_lower_bound=plan.projects != "client")
 
 
 def _first_strategy(plan: ListingPlan, workspace_id: int, *, is_admin: bool) -> Strategy:
@@ -197,6 +212,14 @@ class _ProjectRow(msgspec.Struct, gc=False):
     server_deleted_at: Instant | None = None
 
 
+class _TagRow(msgspec.Struct, gc=False):
+    id: Id
+    wid: Id
+    name: str
+    at: Instant | None = None  # not in the documentation's examples, seen by users
+    server_deleted_at: Instant | None = None
+
+
 def _workspace(row: _WorkspaceRow, _extra: Extra) -> Workspace:
     return Workspace(row.id, row.name, row.admin)
 
@@ -237,9 +260,16 @@ def _project(row: _ProjectRow, extra: Extra) -> Project | Gone:
     )
 
 
+def _tag(row: _TagRow, extra: Extra) -> Tag | Gone:
+    if row.server_deleted_at is not None:
+        return Gone(row.id, row.wid)
+    return Tag(row.id, row.wid, row.name, None, row.at and instant(row.at, "at"), extra)
+
+
 workspace_rows = RowReader("workspace", _WorkspaceRow, _workspace)
 client_rows: RowReader[_ClientRow, Client | Gone] = RowReader("client", _ClientRow, _client)
 project_rows: RowReader[_ProjectRow, Project | Gone] = RowReader("project", _ProjectRow, _project)
+tag_rows: RowReader[_TagRow, Tag | Gone] = RowReader("tag", _TagRow, _tag)
 
 
 def decode(fetched: FetchedV8) -> Sighting:
@@ -249,7 +279,7 @@ def decode(fetched: FetchedV8) -> Sighting:
         TokenRejected, ContractChanged: an answer that no part of can be used.
     """
     known, rejects = _known_workspaces(fetched.workspaces)
-    clients, projects = Collector(client_rows), Collector(project_rows)
+    clients, projects, tags = Collector(client_rows), Collector(project_rows), Collector(tag_rows)
     for asked, answer in fetched.clients:
         _add(clients, answer, asked)
     for workspace_id, listed in fetched.projects.items():
@@ -258,19 +288,18 @@ def decode(fetched: FetchedV8) -> Sighting:
         if listed.strategy == "client":  # the projects of a client that we were not told of were not asked for
             for reason in clients.snapshot(workspace_id, "workspace").incomplete:
                 projects.doubt(workspace_id, reason)
-    return Sighting(
-        workspaces=[
-            WorkspaceSnapshot(
-                workspace=known.get(workspace_id, Workspace(workspace_id, None)),
-                scopes={
-                    "client": clients.snapshot(workspace_id, "workspace"),
-                    "project": projects.snapshot(workspace_id, listed.strategy),
-                },
-            )
-            for workspace_id, listed in fetched.projects.items()
-        ],
-        rejects=[*rejects, *clients.rejects, *projects.rejects],
-    )
+    for workspace_id, answer in (fetched.tags or {}).items():
+        _add(tags, answer, workspace_id)
+    snapshots = []
+    for workspace_id, listed in fetched.projects.items():
+        scopes: dict[Resource, Snapshot[Any]] = {
+            "client": clients.snapshot(workspace_id, "workspace"),
+            "project": projects.snapshot(workspace_id, listed.strategy),
+        }
+        if fetched.tags is not None:
+            scopes["tag"] = tags.snapshot(workspace_id, "workspace")
+        snapshots.append(WorkspaceSnapshot(known.get(workspace_id, Workspace(workspace_id, None)), scopes))
+    return Sighting(snapshots, [*rejects, *clients.rejects, *projects.rejects, *tags.rejects])
 
 
 def _add(collector: Collector[R], answer: Answer, workspace_id: int | None) -> None:
@@ -290,8 +319,10 @@ def _known_workspaces(answer: Answer | None) -> tuple[dict[int, Workspace], list
     return known, [row for row in rows if isinstance(row, Reject)]
 
 
-def single(_workspace: Workspace, resource: Resource, id_: int) -> Request:
-    """Ask for one client or project."""
+def single(_workspace: Workspace, resource: Resource, id_: int) -> Request | None:
+    """Ask for one client or project. A tag can be changed and deleted by its id, but not looked at."""
+    if resource == "tag":
+        return None
     return Request(f"/api/v8/{resource}s/{id_}")
 
 

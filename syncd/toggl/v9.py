@@ -1,23 +1,23 @@
 """API v9: what a real account speaks today. Which requests to make; `v9_rows` reads what comes.
 
 One request of the user's own, small budget tells the workspaces; all others draw on the budget of the organization
-that a workspace belongs to. Lists are bare arrays, an empty one may be `null`. There is no list of changed clients per
-workspace, so clients are listed whole at each pull; projects are asked for by what changed where that will do.
-Facts are from the vendor's v9 specification ("Clients", "Projects", "Me") unless marked as seen by users.
+that a workspace belongs to. Lists are bare arrays, an empty one may be `null`. There is no list of changed clients or
+tags per workspace, so these are listed whole at each pull; projects are asked for by what changed where that will do.
+Facts are from the vendor's v9 specification ("Clients", "Projects", "Tags", "Me") unless marked as seen by users.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from syncd.errors import TokenRejected
-from syncd.records import Client, Reject, Resource, Sighting, Workspace, WorkspaceSnapshot
+from syncd.records import Reject, Resource, Sighting, Snapshot, Workspace, WorkspaceSnapshot
 from syncd.toggl import v9_rows
 from syncd.toggl.collector import Collector
 from syncd.toggl.dialect import Answer, Cost, Dialect, Digest, Inquiry, ListingPlan, Request, Walked, raw_rows
-from syncd.toggl.rows import Id, repair
+from syncd.toggl.rows import Id, RowReader, repair
 from syncd.toggl.v9_projects import PER_PAGE, REFUSED, ProjectWalk
 
 VERSION = "v9.1"
@@ -31,10 +31,24 @@ ELSEWHERE = -1
 """An organization whose id nobody told, and which is not the user's own bucket all the same."""
 
 
-def workspace_clients(workspace: Workspace) -> Request:
-    """All clients of a workspace; the default hides archived ones, which would look deleted."""
-    path = f"/api/v9/workspaces/{workspace.id}/clients"
-    return Request(path, (("status", "both"),), organization=workspace.organization)
+class Listed(NamedTuple):
+    """A resource that is listed whole, by one request per workspace. `query`: what it takes to be shown all."""
+
+    reader: RowReader[Any, Any]
+    query: tuple[tuple[str, str], ...] = ()
+
+
+LISTED: Mapping[Resource, Listed] = {
+    "client": Listed(v9_rows.client_rows, (("status", "both"),)),  # the default hides archived ones: they look deleted
+    "tag": Listed(v9_rows.tag_rows),
+}
+"""All but projects, which are walked page by page."""
+
+
+def whole_list(workspace: Workspace, resource: Resource) -> Request:
+    """All rows of a resource in a workspace."""
+    path = f"/api/v9/workspaces/{workspace.id}/{resource}s"
+    return Request(path, LISTED[resource].query, organization=workspace.organization)
 
 
 class FetchedV9(NamedTuple):
@@ -46,7 +60,7 @@ class FetchedV9(NamedTuple):
 
 
 def listing(plan: ListingPlan) -> Inquiry[FetchedV9]:
-    """Ask for workspaces, then for clients and projects of each, side by side, one page of each at a time.
+    """Ask for workspaces, then for what is to be mirrored of each, side by side, one page of each at a time.
 
     The `projects` strategy of `plan` is no matter: every member may list the projects of a workspace.
 
@@ -59,19 +73,20 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV9]:
     workspaces, rejects = _workspaces(answer)
     welcome = [workspace for workspace in workspaces if plan.wants(workspace.id)]
     wanted = [workspace for workspace in welcome if workspace.id not in plan.left]
-    clients = Collector(v9_rows.client_rows)
     walks = [ProjectWalk(workspace, plan.cursors.get(workspace.id), digest) for workspace in wanted]
-    answers = yield [workspace_clients(workspace) for workspace in wanted]
-    for workspace, answer in zip(wanted, answers, strict=True):
-        _add_clients(clients, workspace, answer, digest)
+    lists: dict[Resource, Collector[Any]] = {r: Collector(LISTED[r].reader) for r in plan.resources if r in LISTED}
+    asked = [(resource, workspace) for workspace in wanted for resource in lists]
+    answers = yield [whole_list(workspace, resource) for resource, workspace in asked]
+    for (resource, workspace), answer in zip(asked, answers, strict=True):
+        _add(lists[resource], workspace, answer, digest)
     yield from _walk_all(walks)
-    snapshots = [
-        WorkspaceSnapshot(
-            workspace, {"client": clients.snapshot(workspace.id, "workspace"), "project": walk.snapshot()}
-        )
-        for workspace, walk in zip(wanted, walks, strict=True)
-    ]
-    rejects += [*clients.rejects, *(reject for walk in walks for reject in walk.projects.rejects)]
+    snapshots = []
+    for walk in walks:
+        scopes: dict[Resource, Snapshot[Any]] = {"project": walk.snapshot()}
+        scopes |= {resource: rows.snapshot(walk.workspace.id, "workspace") for resource, rows in lists.items()}
+        snapshots.append(WorkspaceSnapshot(walk.workspace, {resource: scopes[resource] for resource in plan.resources}))
+    collectors = [*lists.values(), *(walk.projects for walk in walks)]
+    rejects += [reject for collector in collectors for reject in collector.rejects]
     is_whole = not any(walk.is_delta for walk in walks)
     left = [workspace.id for workspace in welcome if workspace.id in plan.left]
     return FetchedV9(digest.value(), is_whole, Sighting(snapshots, rejects, left))
@@ -98,7 +113,7 @@ def price(plan: ListingPlan) -> Inquiry[Cost]:
     rows = [row for row in _sizes(answer) if plan.wants(row.id)]
     spent: Counter[int] = Counter()
     for row in rows:
-        spent[row.organization_id or ELSEWHERE] += 2 + (row.active_project_count or 0) // PER_PAGE
+        spent[row.organization_id or ELSEWHERE] += len(plan.resources) + (row.active_project_count or 0) // PER_PAGE
     return Cost(len(rows), 1 + spent.total(), is_lower_bound=True, by_organization=dict(spent))
 
 
@@ -115,8 +130,10 @@ def allowance() -> Inquiry[dict[int, int]]:
     return {bucket.organization_id or 0: bucket.total for bucket in found or ()}
 
 
-def single(workspace: Workspace, resource: Resource, id_: int) -> Request:
-    """Ask for one client or project."""
+def single(workspace: Workspace, resource: Resource, id_: int) -> Request | None:
+    """Ask for one client or project. A tag can be changed and deleted by its id, but not looked at."""
+    if resource == "tag":
+        return None
     return Request(f"/api/v9/workspaces/{workspace.id}/{resource}s/{id_}", organization=workspace.organization)
 
 
@@ -144,13 +161,13 @@ def _workspaces(answer: Answer) -> tuple[list[Workspace], list[Reject]]:
     return [known[id_] for id_ in sorted(known)], [row for row in rows if isinstance(row, Reject)]
 
 
-def _add_clients(clients: Collector[Client], workspace: Workspace, answer: Answer, digest: Digest) -> None:
-    """A workspace whose clients may not be listed costs its own snapshot the verdict, not the pull its life."""
+def _add(rows: Collector[Any], workspace: Workspace, answer: Answer, digest: Digest) -> None:
+    """A list that is refused costs its own snapshot the verdict, not the pull its life."""
     digest.add(answer)
     if answer.http_status in REFUSED:
-        clients.doubt(workspace.id, f"http_{answer.http_status}")
+        rows.doubt(workspace.id, f"http_{answer.http_status}")
     else:
-        clients.add(answer, workspace.id)
+        rows.add(answer, workspace.id)
 
 
 def _walk_all(walks: Sequence[ProjectWalk]) -> Inquiry[None]:

@@ -31,7 +31,7 @@ class ProjectWalk:
     def __init__(self, workspace: Workspace, cursor: Cursor | None, digest: Digest) -> None:
         """Whoever became an admin since the cursor was set, or is none any more, sees other rows than before."""
         self.projects: Collector[Project] = Collector(v9_rows.project_rows)
-        self._workspace = workspace
+        self.workspace = workspace
         self._digest = digest
         self._began: datetime | None = None
         self._sizes: list[int] = []
@@ -47,7 +47,7 @@ class ProjectWalk:
     def snapshot(self) -> Snapshot[Project]:
         """What came of it. Without the source's time there is nothing to ask for changes from."""
         cursor = None if self._began is None else self._began - OVERLAP
-        found = self.projects.snapshot(self._workspace.id, "workspace")
+        found = self.projects.snapshot(self.workspace.id, "workspace")
         return Snapshot(found.strategy, found.records, found.incomplete, found.gone, self.is_delta, cursor)
 
     def take(self, answer: Answer) -> None:
@@ -64,7 +64,7 @@ class ProjectWalk:
             return
         self._digest.add(answer)
         if answer.http_status in REFUSED:
-            self.projects.doubt(self._workspace.id, f"http_{answer.http_status}")
+            self.projects.doubt(self.workspace.id, f"http_{answer.http_status}")
         elif asked == self._next_page():
             self._take_page(answer)
         else:
@@ -78,17 +78,17 @@ class ProjectWalk:
         """
         known = self.projects.count
         before = self._sizes[-1] if self._sizes else SMALLEST_LIMIT
-        self._sizes.append(self.projects.add(answer, self._workspace.id))
+        self._sizes.append(self.projects.add(answer, self.workspace.id))
         if self._sizes[-1] >= before:
             if self.projects.count > known:
                 self.request = self._next_page()
             elif self.is_delta:  # lists of changes are not paged here, and this one may have been cut
                 self._start_over()
             else:
-                self.projects.doubt(self._workspace.id, "pages_repeat")
+                self.projects.doubt(self.workspace.id, "pages_repeat")
         elif len(self._sizes) > 1:
             if self._began is None:
-                self.projects.doubt(self._workspace.id, "pages_unchecked")
+                self.projects.doubt(self.workspace.id, "pages_unchecked")
             else:
                 self.request = self._listed(("since", _seconds(self._began)))
 
@@ -96,9 +96,9 @@ class ProjectWalk:
         """What changed while pages were listed. A list as long as a page may be cut; one that is refused is none."""
         is_told = False
         if self._began is not None and answer.http_status != 400:
-            is_told = self.projects.add_changes(answer, self._workspace.id, self._began) < self._sizes[0]
+            is_told = self.projects.add_changes(answer, self.workspace.id, self._began) < self._sizes[0]
         if not is_told:
-            self.projects.doubt(self._workspace.id, "pages_unchecked")
+            self.projects.doubt(self.workspace.id, "pages_unchecked")
 
     def _start_over(self) -> None:
         """Ask for everything after all."""
@@ -112,9 +112,9 @@ class ProjectWalk:
 
     def _listed(self, *query: tuple[str, str]) -> Request:
         """`active=both`: the default hides archived projects, or does not, by the version of the server."""
-        path = f"/api/v9/workspaces/{self._workspace.id}/projects"
+        path = f"/api/v9/workspaces/{self.workspace.id}/projects"
         asked = (("active", "both"), ("per_page", str(PER_PAGE)), *query)
-        return Request(path, asked, organization=self._workspace.organization)
+        return Request(path, asked, organization=self.workspace.organization)
 
 
 def _seconds(instant: datetime) -> str:

@@ -1,4 +1,4 @@
-"""How API v9 writes clients, projects and workspaces: its fields, and what becomes of each. Pure.
+"""How API v9 writes clients, projects, tags and workspaces: its fields, and what becomes of each. Pure.
 
 Left out on purpose: fields that depend on who asks (`permissions`, `pinned`, `can_track_time`), that are about the
 answer (`total_count`), that move by the calendar or by work done elsewhere (`current_period`, `tasks_count`,
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from syncd.records import Client, Extra, Project, Workspace
+from syncd.records import Client, Extra, Project, Tag, Workspace
 from syncd.toggl.collector import Gone
 from syncd.toggl.rows import Code, Hours, Id, Instant, RowReader, instant, money
 
@@ -86,6 +86,18 @@ class _ProjectRow(msgspec.Struct, gc=False):
     total_count: Any = None
 
 
+class _TagRow(msgspec.Struct, gc=False):
+    id: Id
+    name: str
+    at: Instant | None = None
+    workspace_id: Id | None = None
+    wid: Id | None = None
+    creator_id: Id | None = None
+    deleted_at: Instant | None = None
+    server_deleted_at: Instant | None = None
+    permissions: Any = None
+
+
 _PROJECT_EXTRAS = ("template_id", "rate_last_updated", "recurring_parameters", "is_shared", "shared_at")
 
 
@@ -137,6 +149,15 @@ def _project(row: _ProjectRow, extra: Extra) -> Project | Gone:
     )
 
 
+def _tag(row: _TagRow, extra: Extra) -> Tag | Gone:
+    workspace_id = row.workspace_id or row.wid
+    if workspace_id is None:
+        raise msgspec.ValidationError("Object missing required field `workspace_id`")
+    if row.deleted_at is not None or row.server_deleted_at is not None:
+        return Gone(row.id, workspace_id)
+    return Tag(row.id, workspace_id, row.name, row.creator_id, row.at and instant(row.at, "at"), extra)
+
+
 def _seconds(seconds: int | None, hours: int | None) -> int | None:
     if seconds is None and hours is not None:
         return hours * 3600
@@ -146,3 +167,4 @@ def _seconds(seconds: int | None, hours: int | None) -> int | None:
 workspace_rows: RowReader[_WorkspaceRow, Workspace | Gone] = RowReader("workspace", _WorkspaceRow, _workspace)
 client_rows: RowReader[_ClientRow, Client | Gone] = RowReader("client", _ClientRow, _client)
 project_rows: RowReader[_ProjectRow, Project | Gone] = RowReader("project", _ProjectRow, _project)
+tag_rows: RowReader[_TagRow, Tag | Gone] = RowReader("tag", _TagRow, _tag)

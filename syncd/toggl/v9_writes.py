@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from syncd.records import Client, Project, Workspace
 from syncd.toggl.dialect import Answer, Inquiry, Request
-from syncd.toggl.v9 import WORKSPACES, workspace_clients
+from syncd.toggl.v9 import WORKSPACES, whole_list
 from syncd.toggl.v9_projects import PER_PAGE, SMALLEST_LIMIT
 from syncd.toggl.v9_rows import client_rows, project_rows, workspace_rows
 from syncd.toggl.writes import Active, ClientFields, Place, ask, row_of, rows_of, unreadable
@@ -28,7 +28,7 @@ class V9Clients:
 
     def clients(self, place: Place | None) -> Inquiry[list[Client]]:
         at = _known(place)
-        request = workspace_clients(Workspace(at.id, at.name, organization=at.organization))
+        request = whole_list(Workspace(at.id, at.name, organization=at.organization), "client")
         return rows_of((yield from ask(request)), client_rows)
 
     def client(self, place: Place | None, id_: int) -> Inquiry[Client]:

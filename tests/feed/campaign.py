@@ -49,7 +49,9 @@ HISTORY = """
 SELECT 'clients', id, workspace_id, change_kind, valid_from FROM toggl.clients_history UNION ALL
 SELECT 'clients', id, workspace_id, end_kind, valid_to FROM toggl.clients_history WHERE end_kind = 'delete' UNION ALL
 SELECT 'projects', id, workspace_id, change_kind, valid_from FROM toggl.projects_history UNION ALL
-SELECT 'projects', id, workspace_id, end_kind, valid_to FROM toggl.projects_history WHERE end_kind = 'delete'
+SELECT 'projects', id, workspace_id, end_kind, valid_to FROM toggl.projects_history WHERE end_kind = 'delete' UNION ALL
+SELECT 'tags', id, workspace_id, change_kind, valid_from FROM toggl.tags_history UNION ALL
+SELECT 'tags', id, workspace_id, end_kind, valid_to FROM toggl.tags_history WHERE end_kind = 'delete'
 """
 
 

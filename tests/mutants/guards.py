@@ -6,6 +6,7 @@ SYNC = "tests/unit/sync tests/property/sync tests/integration/sync"
 DELETES = "tests/unit/sync/test_deletes.py tests/unit/sync/test_visibility.py tests/integration/sync/test_deletes.py"
 OWNERS = "tests/unit/sync/test_planning.py tests/integration/sync/test_owners.py"
 STORE = " ".join(f"tests/integration/sync/test_{name}.py" for name in ("store", "owners", "unfinished"))
+TAGS = "tests/unit/toggl/test_tags.py tests/integration/sync/test_tags.py"
 WRITES = "tests/integration/sync/test_written.py"
 CLIENT = "tests/integration/toggl tests/unit/toggl"
 DECODE = "tests/unit/toggl"
@@ -31,7 +32,7 @@ class Mutant(NamedTuple):
 MUTANTS = [
     # -- which state of a row wins
     Mutant("an older state does not replace a newer one", "syncd/sync/diff.py",
-           "    if record.at < row.record.at:\n", "    if False:\n", SYNC),
+           " and record.at < row.record.at:\n", " and False:\n", SYNC),
     Mutant("content is compared, not only `at`", "syncd/sync/diff.py",
            "    if record == row.record:\n", "    if record.at == row.record.at:\n", SYNC),
     Mutant("equal content never writes", "syncd/sync/diff.py",
@@ -57,6 +58,14 @@ MUTANTS = [
            "        if not self._toggl.may_send(self._name):\n", "        if False:\n", CLIENT),
     Mutant("a token that another one took is not asked with", "syncd/service/replicas.py",
            "return name in self._held and self._is_promised()", "return self._is_promised()", REPLICAS),
+    Mutant("another list of resources makes a token compare", "syncd/postgres/registry.py",
+           "            if changed:\n", "            if False:\n", TAGS),
+    Mutant("what is not mirrored any more asks nobody for a decision", "sql/queries/tokens.sql",
+           "AND s.resource <> ALL (t.resources) AND", "AND false AND", TAGS),
+    Mutant("refused tags are no empty list", "syncd/toggl/v9.py",
+           '        rows.doubt(workspace.id, f"http_{answer.http_status}")\n', "        pass\n", TAGS),
+    Mutant("a time of change that is not told is no old one", "syncd/sync/diff.py",
+           "record.at is not None and row.record.at is not None and ", "", SYNC),
     Mutant("a rejected token owns nothing", "sql/queries/scopes.sql",
            "AND t.enabled AND t.status <> 'rejected' AND", "AND t.enabled AND", OWNERS),
     Mutant("a removed token owns nothing", "sql/queries/scopes.sql",

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+from syncd.records import Resource
 from tests.sim.loop import EPOCH
 
-Kind = Literal["client", "project"]
+Kind = Resource
 KINDS: tuple[Kind, ...] = ("client", "project")
 
 

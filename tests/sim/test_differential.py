@@ -10,8 +10,8 @@ import pytest
 
 from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
-from syncd.records import Reject, Snapshot, Strategy, Workspace, WorkspaceSnapshot
-from tests.model import a_client, a_project
+from syncd.records import Reject, Resource, Snapshot, Strategy, Tag, Workspace, WorkspaceSnapshot
+from tests.model import a_client, a_project, a_tag
 from tests.sim.both import Decide, Pull, Real, Register, Simulated, Step, by_order
 
 STORIES = 300 if os.environ.get("SYNCD_TEST_DEEP") else 12
@@ -48,8 +48,19 @@ def a_sight(rng: Random, wid: int) -> WorkspaceSnapshot:
     strategy: Strategy = rng.choice(["workspace", "workspace", "workspace", "client"])
     workspace = Workspace(wid, rng.choice(["One", None]), rng.random() < 0.3)
     seen = Snapshot(strategy, projects, _why(rng), _gone(rng, wid, projects), rng.random() < 0.4, rng.choice(CURSORS))
-    seen_clients = Snapshot("workspace", clients, _why(rng), _gone(rng, wid, clients))
-    return WorkspaceSnapshot(workspace, {"client": seen_clients, "project": seen})
+    scopes: dict[Resource, Snapshot[Any]] = {
+        "client": Snapshot("workspace", clients, _why(rng), _gone(rng, wid, clients)),
+        "project": seen,
+    }
+    if rng.random() < 0.7:  # else they are not to be mirrored
+        tags = {id_: _a_tag(rng, id_, wid) for id_ in IDS[wid] if rng.random() < share}
+        scopes["tag"] = Snapshot("workspace", tags, _why(rng), _gone(rng, wid, tags))
+    return WorkspaceSnapshot(workspace, scopes)
+
+
+def _a_tag(rng: Random, id_: int, wid: int) -> Tag:
+    at = rng.choice([None, 0, 1, 2])
+    return a_tag(id_, at, workspace_id=wid, name=rng.choice("ab"), creator_id=rng.choice([None, 7]))
 
 
 def _why(rng: Random) -> tuple[str, ...]:

@@ -103,6 +103,11 @@ INSERT INTO syncd.client_versions (id, workspace_id, name, at, valid_from, valid
 VALUES (1, 1, 'was', now(), now() - interval '1 day', now(), 'insert', 'update', 1);
 INSERT INTO syncd.project_versions (id, workspace_id, name, at, valid_from, valid_to, change_kind, end_kind, pull_id)
 VALUES (1, 1, 'was', now(), now() - interval '1 day', now(), 'insert', 'update', 1);
+INSERT INTO toggl.tags (id, workspace_id, name, deleted_at, _first_seen_at, _valid_from, _synced_at, _pull_id,
+                        _change_kind)
+VALUES (1, 1, 'live', NULL, now(), now(), now(), 1, 'insert'), (2, 1, 'gone', now(), now(), now(), now(), 1, 'insert');
+INSERT INTO syncd.tag_versions (id, workspace_id, name, valid_from, valid_to, change_kind, end_kind, pull_id)
+VALUES (1, 1, 'was', now() - interval '1 day', now(), 'insert', 'update', 1);
 INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids)
 VALUES (1, 1, 'clients', 'insert', now(), '{1}');
 INSERT INTO syncd.tokens (name, rank, fingerprint, pull_interval) VALUES ('t', 0, 'f', '5 minutes');

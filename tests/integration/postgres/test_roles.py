@@ -196,9 +196,11 @@ def later(text: str) -> list[Migration]:
 
 async def test_what_a_later_migration_adds_has_the_same_rights(admin: Any, migrator: Any) -> None:
     """Without a further grant, whoever applies it."""
-    known = later("CREATE TABLE toggl.tags (id bigint PRIMARY KEY); CREATE VIEW toggl.tags_current AS TABLE toggl.tags")
+    known = later(
+        "CREATE TABLE toggl.tasks (id bigint PRIMARY KEY); CREATE VIEW toggl.tasks_current AS TABLE toggl.tasks"
+    )
     assert await migrate(migrator, known=known) == 1
-    for name in ("toggl.tags", "toggl.tags_current"):
+    for name in ("toggl.tasks", "toggl.tasks_current"):
         owner = await admin.fetchval(
             "SELECT relowner::regrole::text FROM pg_class WHERE oid = $1::text::regclass", name
         )
@@ -256,6 +258,6 @@ async def test_an_ordinary_owner_who_may_make_roles_does(database_url: str) -> N
     await migrate(manager)
     assert await create_roles(manager)
     assert await create_roles(manager)
-    assert await migrate(manager, known=later("CREATE TABLE toggl.tags (id bigint PRIMARY KEY)")) == 1
-    assert await admin.fetchval("SELECT has_table_privilege('syncd_reader', 'toggl.tags', 'SELECT')")
+    assert await migrate(manager, known=later("CREATE TABLE toggl.tasks (id bigint PRIMARY KEY)")) == 1
+    assert await admin.fetchval("SELECT has_table_privilege('syncd_reader', 'toggl.tasks', 'SELECT')")
     await asyncio.gather(manager.close(), admin.close())

@@ -52,6 +52,7 @@ async def test_keys_are_real(connection: Any) -> None:
         ("toggl.clients", "toggl.workspaces"),
         ("toggl.projects", "toggl.workspaces"),
         ("toggl.projects", "toggl.clients"),
+        ("toggl.tags", "toggl.workspaces"),
     }
 
 

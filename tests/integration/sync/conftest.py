@@ -1,6 +1,6 @@
 """A source, a mirror and a puller between them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +18,7 @@ from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
+from syncd.records import ALWAYS, Resource
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
 from syncd.toggl import v8
@@ -87,9 +88,15 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def register(database: Database, *names: str, interval: timedelta = timedelta(minutes=5)) -> None:
+async def register(
+    database: Database,
+    *names: str,
+    interval: timedelta = timedelta(minutes=5),
+    resources: Sequence[Resource] = ALWAYS,
+) -> None:
     """These tokens and no others, in this order of rank."""
-    await Registry(database).register([Entry(name, rank, interval, f"fp {name}") for rank, name in enumerate(names)])
+    entries = [Entry(name, rank, interval, f"fp {name}") for rank, name in enumerate(names)]
+    await Registry(database).register(entries, resources)
 
 
 async def mirror_of(
@@ -101,7 +108,7 @@ async def mirror_of(
     **rules: Any,
 ) -> Mirror:
     """A mirror of any server; `rules` other than the usual ones."""
-    await register(database, *tokens)
+    await register(database, *tokens, resources=rules.get("resources", ALWAYS))
     toggl = Toggl(session, base_url, 0, Clock(), Jitter(Random(1)), no_sleep)
     usual: dict[str, Any] = {"projects": "auto", "pull_timeout": timedelta(minutes=1), "full_every": timedelta(days=1)}
     retries: list[Retry] = []

@@ -80,6 +80,7 @@ def test_every_key_can_come_from_the_environment(load: Callable[..., Settings], 
         "SYNCD_SYNC__MAX_CONCURRENT_PULLS": "1",
         "SYNCD_SYNC__PULL_TIMEOUT": "1s",
         "SYNCD_SYNC__FULL_EVERY": "1s",
+        "SYNCD_SYNC__RESOURCES": "tags, projects, clients",
         "SYNCD_SYNC__DELETES__ENABLED": "false",
         "SYNCD_SYNC__DELETES__CONFIRMATIONS": "1",
         "SYNCD_SYNC__DELETES__MIN_AGE": "0s",
@@ -98,6 +99,7 @@ def test_every_key_can_come_from_the_environment(load: Callable[..., Settings], 
     settings = load(TOKEN, ENVIRON | values)
     assert [(token.name, token.workspaces) for token in settings.tokens] == [("env", (7,))]
     assert (settings.toggl.base_url, settings.toggl.requests_per_second) == ("http://toggl.example", 0.5)
+    assert settings.sync.resources == ("client", "project", "tag")
     assert settings.service.listen == ("::1", 9108)
     assert timedelta(days=30) == settings.sync.history.retention
     assert (False, Path("/var/lib/x")) == (settings.database.migrate, settings.database.data_dir)
@@ -221,7 +223,7 @@ def test_loading_prints_nothing_and_imports_no_other_room() -> None:
         f"load_settings(Path({str(EXAMPLE)!r}), {{'TOGGL_ACME': 'abc'}})\n"
         "ours = {name.split('.')[1] for name in sys.modules if name.startswith('syncd.')}\n"
         "allowed = {'config', 'config_file', 'config_problems', 'config_values', 'durations', 'errors', 'passwords'}\n"
-        "allowed |= {'tokens'}\n"
+        "allowed |= {'tokens', 'records'}\n"
         "sys.exit(','.join(ours - allowed) or 0)"
     )
     done = subprocess.run(

@@ -10,6 +10,9 @@ from syncd.config import Database, Written, load_settings
 
 TOKEN = '[[tokens]]\nname = "acme"\ntoken_env = "T"\n'
 ENVIRON = {"T": "abc"}
+RESOURCES = (
+    '[sync] resources: must have "clients" and "projects" in it, each once; nothing else can be added but "tags"'
+)
 DURATION = 'must be a duration in quotes, like "90s", "5m", "1h30m" or "2d"'
 
 
@@ -27,7 +30,7 @@ DURATION = 'must be a duration in quotes, like "90s", "5m", "1h30m" or "2d"'
         ('[log]\n"a\\nb" = 1', "[log] a\\nb: unknown key; known here: format, level"),
         ('[log]\n"0123456789abcdef0123456789abcdef" = 1', "[log] ***: unknown key; known here: format, level"),
         ("[sync]\n_env_file = 1", ("[sync] _env_file: unknown key; known here: interval, max_concurrent_pulls, "
-         "pull_timeout, full_every, deletes, history")),
+         "pull_timeout, full_every, resources, deletes, history")),
         # wrong types
         ("[database]\nurl = 5", "[database] url: must be text in quotes"),
         ("[database]\ndata_dir = 5", "[database] data_dir: must be a path in quotes"),
@@ -92,6 +95,12 @@ DURATION = 'must be a duration in quotes, like "90s", "5m", "1h30m" or "2d"'
         ("[toggl]\nbase_url = 'http://127.0.0.1.example'",
          ("[toggl] base_url: is plain http to another machine, which shows the tokens to the network; use https, "
          "or set [toggl] allow_insecure_http = true")),
+        ("[sync]\nresources = ['clients', 'tags']", RESOURCES),
+        ("[sync]\nresources = ['clients', 'projects', 'tasks']", RESOURCES),
+        ("[sync]\nresources = ['clients', 'projects', 'project']", RESOURCES),
+        ("[sync]\nresources = ['clients', 'projects', 'projects']", RESOURCES),
+        ("[sync]\nresources = 'projects'", RESOURCES),
+        ("[sync]\nresources = ['clients', 1]", "[sync] resources: must be a list of names in square brackets"),
         ("[service]\nlisten = '9108'",
          '[service] listen: must be "host:port", like "127.0.0.1:9108" or "[::1]:9108", or "" for off'),
         ("[service]\nlisten = 'h:65536'",

@@ -247,7 +247,7 @@ def test_clients_by_their_ids(call: Caller) -> None:
          (402, "This feature is not part of the plan of this workspace.")),
         ("ann", "POST", "workspaces/2/clients/4/archive", None,
          (402, "This feature is not part of the plan of this workspace.")),
-        ("ann", "GET", "workspaces/1/tags", None, (404, "Not found")),
+        ("ann", "GET", "workspaces/1/tasks", None, (404, "Not found")),
         ("ann", "PATCH", "workspaces/1/clients", None, (405, "Method not allowed")),
     ],
 )  # fmt: skip

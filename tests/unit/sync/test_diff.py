@@ -8,7 +8,7 @@ import pytest
 from syncd.plan import Tally
 from syncd.sync.diff import Verdict, decide, diff
 from syncd.sync.planning import count
-from tests.model import a_client, a_project, instant, stored
+from tests.model import a_client, a_project, a_tag, instant, stored
 
 LATER = instant(1_000_000)
 
@@ -32,6 +32,11 @@ LATER = instant(1_000_000)
         (a_project(actual_seconds=7, name="New"), stored(a_project(actual_seconds=5)), "update"),
         (a_project(at=4, actual_seconds=7), stored(a_project(at=5, actual_seconds=5)), "stale"),
         (a_project(client_id=None), stored(a_project(client_id=3)), "update"),
+        (a_tag(at=None), stored(a_tag(at=None)), "unchanged"),
+        (a_tag(at=None, name="New"), stored(a_tag(at=None)), "update"),
+        (a_tag(at=None, name="New"), stored(a_tag(at=5)), "update"),
+        (a_tag(at=5), stored(a_tag(at=None)), "update"),
+        (a_tag(at=4, name="New"), stored(a_tag(at=5)), "stale"),
     ],
 )
 def test_the_table(incoming: Any, row: Any, verdict: Verdict) -> None:

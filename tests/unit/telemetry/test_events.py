@@ -50,7 +50,7 @@ PULL_FIELDS = {
     "error.message",
     "error.stack_trace",
     "http.response.status_code",
-    *(f"syncd.{resource}.{count}" for resource in ("client", "project") for count in COUNTS),
+    *(f"syncd.{resource}.{count}" for resource in ("client", "project", "tag") for count in COUNTS),
 }
 SAMPLES: dict[str, object] = {
     "text": "x",
@@ -243,7 +243,7 @@ def test_every_event_is_emitted_by_something() -> None:
     assert {name for name in names if not re.search(rf"\b{name}\b", code)} == set()
 
 
-BUILT = re.compile(r"syncd\.(client|project|tokens)\.\w+")
+BUILT = re.compile(r"syncd\.(client|project|tag|tokens)\.\w+")
 """Names that the code puts together."""
 
 

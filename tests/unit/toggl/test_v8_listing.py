@@ -161,13 +161,16 @@ def test_price_tells_the_requests_of_a_pull() -> None:
 )
 def test_what_shows_that_an_object_is_there(http_status: int, body: bytes, is_there: bool) -> None:
     """Only the object itself, alive; everything else says nothing."""
-    assert v8.shows(answer(v8.single(HERE, "client", 7), body, http_status), 7) is is_there
+    request = v8.single(HERE, "client", 7)
+    assert request is not None
+    assert v8.shows(answer(request, body, http_status), 7) is is_there
 
 
 def test_single_objects_have_their_own_paths() -> None:
-    """Of the documented API."""
-    assert v8.single(HERE, "client", 7).path == "/api/v8/clients/7"
-    assert v8.single(HERE, "project", 9).path == "/api/v8/projects/9"
+    """Of the documented API, which has none for a tag."""
+    assert v8.single(HERE, "client", 7) == Request("/api/v8/clients/7")
+    assert v8.single(HERE, "project", 9) == Request("/api/v8/projects/9")
+    assert v8.single(HERE, "tag", 9) is None
 
 
 def test_requests_differ_by_what_they_ask() -> None:

@@ -228,6 +228,7 @@ def test_a_rejected_token_is_nobody_s() -> None:
 )
 def test_what_shows_that_an_object_is_there(body: bytes, http_status: int, *, is_shown: bool) -> None:
     request = v9.single(Workspace(1, "One", is_admin=True, organization=5), "project", 63)
+    assert request is not None
     assert (request.path, request.organization) == (f"{PROJECTS}/63", 5)
     assert v9.shows(answer(request, body, http_status), 63) is is_shown
 
