@@ -70,3 +70,7 @@ WITH decided AS (
 UPDATE toggl.clients t SET deleted_at = d.at, _synced_at = d.at, _pull_id = $2
 FROM decided d WHERE t.id = ANY ($1::bigint[]) AND t.deleted_at IS NULL AND NOT t._is_stub
 RETURNING t.id;
+
+-- name: expire_clients
+-- Forget superseded versions that ended more than $1 ago.
+DELETE FROM syncd.client_versions WHERE valid_to < now() - $1::interval;

@@ -203,16 +203,12 @@ SELECT name AS token, extract(epoch FROM now() - last_success_at)::float8 AS sta
        CASE WHEN not_before > now() THEN not_before END AS held_until
 FROM syncd.tokens WHERE enabled ORDER BY rank, name;
 
--- name: expire_versions
--- Forget superseded versions that ended more than $1 ago, and what the feed tells of so long ago. How many versions.
-WITH clients AS (DELETE FROM syncd.client_versions WHERE valid_to < now() - $1::interval RETURNING 1),
-     projects AS (DELETE FROM syncd.project_versions WHERE valid_to < now() - $1::interval RETURNING 1),
-     tags AS (DELETE FROM syncd.tag_versions WHERE valid_to < now() - $1::interval RETURNING 1),
-     changes AS (DELETE FROM syncd.changes WHERE position < extract(epoch FROM now() - $1::interval)::bigint * 1000000
+-- name: expire_changes
+-- Forget what the feed tells of more than $1 ago.
+WITH changes AS (DELETE FROM syncd.changes WHERE position < extract(epoch FROM now() - $1::interval)::bigint * 1000000
                  RETURNING position),
-     last AS (SELECT max(position) AS position FROM changes),
-     feed AS (UPDATE syncd.feed f SET complete_after = last.position FROM last WHERE last.position > f.complete_after)
-SELECT (SELECT count(*) FROM clients) + (SELECT count(*) FROM projects) + (SELECT count(*) FROM tags);
+     last AS (SELECT max(position) AS position FROM changes)
+UPDATE syncd.feed f SET complete_after = last.position FROM last WHERE last.position > f.complete_after;
 
 -- name: pull_soon
 -- The tokens $1 compare everything, at their next turn, which is now.

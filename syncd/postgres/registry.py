@@ -8,6 +8,7 @@ from syncd.errors import DatabaseUnusable
 from syncd.postgres.database import Database
 from syncd.postgres.migrate import pending
 from syncd.postgres.sql import queries
+from syncd.postgres.tables import TABLES
 from syncd.records import ALWAYS, Resource
 
 
@@ -133,9 +134,11 @@ class Registry:
         return [dict(row) for row in await self._fetch("list_quarantine", names)]
 
     async def expire_versions(self, older_than: timedelta) -> int:
-        """Forget superseded versions that ended longer ago than that; how many."""
-        ((count,),) = await self._fetch("expire_versions", older_than)
-        return int(count)
+        """Forget superseded versions that ended longer ago than that, and what the feed tells of them; how many."""
+        async with self._database.connection() as connection, connection.transaction():
+            count = sum([await table.expire(connection, older_than) for table in TABLES.values()])
+            await connection.execute(queries()["expire_changes"], older_than)
+        return count
 
     async def _fetch(self, query: str, *arguments: Any) -> list[Any]:
         async with self._database.connection() as connection:

@@ -1,7 +1,7 @@
 """The mirrored tables: which record each holds, and how rows and records turn into each other."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic
 
 import asyncpg
@@ -67,6 +67,11 @@ class Table(Generic[R]):
         """Turn live rows into tombstones and close their versions. Raises InvariantViolated if one was not live."""
         buried = await connection.fetch(self._query("bury"), ids, pull_id)
         _expect(f"{self._plural} buried", len(ids), len(buried))
+
+    async def expire(self, connection: Connection, older_than: timedelta) -> int:
+        """Forget superseded versions that ended longer ago than that; how many."""
+        status = await connection.execute(self._query("expire"), older_than)
+        return _count(status)
 
     async def find_culprits(
         self, connection: Connection, diff: Diff[R], began_at: datetime, pull_id: int

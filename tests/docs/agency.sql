@@ -56,6 +56,16 @@ FROM (VALUES
 ) v (id, client_id, rate, valid_from, valid_to, change_kind, end_kind)
 JOIN toggl.projects p USING (id);
 
+INSERT INTO toggl.tags (id, workspace_id, name, at, deleted_at, _first_seen_at, _valid_from, _synced_at, _pull_id, _change_kind)
+SELECT id, 1, name, since, deleted_at, first_seen_at, since, coalesce(deleted_at, since), 1, kind
+FROM (VALUES
+    (30, 'invoiced', timestamptz '2024-11-05 09:00', timestamptz '2025-04-20 09:00', NULL::timestamptz,  'update'),
+    (31, 'rework',   '2025-02-10 09:00',             '2025-02-10 09:00',             '2025-06-11 09:00', 'insert')
+) t (id, name, first_seen_at, since, deleted_at, kind);
+INSERT INTO syncd.tag_versions (id, workspace_id, name, at, valid_from, valid_to, change_kind, end_kind, pull_id)
+VALUES (30, 1, 'billed', '2024-11-05 09:00', '2024-11-05 09:00', '2025-04-20 09:00', 'insert', 'update', 1),
+       (31, 1, 'rework', '2025-02-10 09:00', '2025-02-10 09:00', '2025-06-11 09:00', 'insert', 'delete', 1);
+
 INSERT INTO syncd.tokens (name, rank, fingerprint, pull_interval, status, status_since, last_attempt_at, last_success_at,
                           next_due_at, row_count, last_error)
 VALUES ('anna', 0, 'a', '5 minutes', 'ok', '2025-06-01', '2025-07-01 11:58', '2025-07-01 11:58', '2025-07-01 12:03', 9, NULL),

@@ -32,6 +32,13 @@ async def test_no_configuration_at_all(syncd: Syncd) -> None:
             id="unknown key",
         ),
         pytest.param(
+            f"[sync]\nresources = ['tags']\n{ACME}",
+            {},
+            'config.toml: [sync] resources: must have "clients" and "projects" in it, each once; '
+            'nothing else can be added but "tags"',
+            id="nothing but tags",
+        ),
+        pytest.param(
             ACME,
             {"SYNCD_DATABSE__URL": f"postgresql://canary:{CANARY_PASSWORD}@db/bi"},
             "environment: SYNCD_DATABSE__URL: is not a setting; did you mean SYNCD_DATABASE__URL?",

@@ -84,6 +84,8 @@ async def test_tags_live_and_die_as_clients_do(mirror: Mirror, world: World) -> 
     assert await mirror.rows(history, kept[1].id) == [("insert", "delete", False), ("reappear", None, True)]
     feed = "SELECT change_kind FROM toggl.changes WHERE relation = 'tags' AND id = $1 ORDER BY position"
     assert await mirror.rows(feed, kept[1].id) == [("insert",), ("delete",), ("reappear",)]
+    assert await mirror.registry.expire_versions(timedelta(0)) == 2
+    assert await mirror.value("SELECT bool_and(is_current) FROM toggl.tags_history")
 
 
 async def test_tags_are_the_source_s_whatever_happens(mirror: Mirror, world: World) -> None:
