@@ -16,8 +16,8 @@ from syncd.sync.deletes import DeleteRules
 from tests.sim.database import Database, Row
 from tests.sim.loop import EPOCH
 from tests.sim.source import KINDS, Kind
-from tests.sim.store import SimWriter
 from tests.sim.wire import PULL, Wire
+from tests.sim.writer import SimWriter
 
 Key = tuple[Kind, int]
 

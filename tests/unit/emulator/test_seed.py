@@ -100,6 +100,46 @@ def test_generated_names_are_unique_beyond_the_stock_of_words() -> None:
     assert len({row.name for row in world.projects_of_client(client.id)}) == 40
 
 
+DOCUMENTED_CLIENTS = [
+    {
+        "id": 1239455,
+        "wid": 777,
+        "name": "Very Big Company",
+        "notes": "something about the client",
+        "at": "2013-02-26T08:55:28+00:00",
+    },
+    {
+        "id": 1239456,
+        "wid": 777,
+        "name": "Small Startup",
+        "notes": "Really cool people",
+        "at": "2013-03-26T08:55:28+00:00",
+    },
+]
+DOCUMENTED_PROJECTS = [
+    {
+        "id": 909,
+        "wid": 777,
+        "cid": 1239455,
+        "name": "Very lucrative project",
+        "billable": False,
+        "is_private": True,
+        "active": True,
+        "at": "2013-03-06T09:15:18+00:00",
+    },
+    {
+        "id": 32143,
+        "wid": 777,
+        "cid": 1239455,
+        "name": "Factory server infrastructure",
+        "billable": True,
+        "is_private": True,
+        "active": True,
+        "at": "2013-03-06T09:16:06+00:00",
+    },
+]
+
+
 def test_documented_world_is_exactly_the_documentations() -> None:
     """Byte for byte what the page shows, but for the project's client, which the page has wrong."""
     world = seed.documented()
@@ -111,44 +151,7 @@ def test_documented_world_is_exactly_the_documentations() -> None:
         assert route is not None
         return json.loads(route.calls["GET"](Ask(world.user("t0"), key, query)).body)
 
-    assert get("/clients") == [
-        {
-            "id": 1239455,
-            "wid": 777,
-            "name": "Very Big Company",
-            "notes": "something about the client",
-            "at": "2013-02-26T08:55:28+00:00",
-        },
-        {
-            "id": 1239456,
-            "wid": 777,
-            "name": "Small Startup",
-            "notes": "Really cool people",
-            "at": "2013-03-26T08:55:28+00:00",
-        },
-    ]
-    projects = [
-        {
-            "id": 909,
-            "wid": 777,
-            "cid": 1239455,
-            "name": "Very lucrative project",
-            "billable": False,
-            "is_private": True,
-            "active": True,
-            "at": "2013-03-06T09:15:18+00:00",
-        },
-        {
-            "id": 32143,
-            "wid": 777,
-            "cid": 1239455,
-            "name": "Factory server infrastructure",
-            "billable": True,
-            "is_private": True,
-            "active": True,
-            "at": "2013-03-06T09:16:06+00:00",
-        },
-    ]
-    assert projects == get("/clients/1239455/projects", "1239455")
-    assert projects == get("/workspaces/777/projects", "777", "active=both")
+    assert get("/clients") == DOCUMENTED_CLIENTS
+    assert get("/clients/1239455/projects", "1239455") == DOCUMENTED_PROJECTS
+    assert get("/workspaces/777/projects", "777", "active=both") == DOCUMENTED_PROJECTS
     assert [row["id"] for row in get("/workspaces")] == [777]
