@@ -7,7 +7,7 @@ Readers are never blocked.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -112,7 +112,7 @@ class Store:
         rejects = list({(reject.resource, reject.key): reject for reject in rejects}.values())
         keys = [reject.resource for reject in rejects], [reject.key for reject in rejects]
         columns = [list(column) for column in zip(*map(msgspec.structs.astuple, rejects), strict=True)]
-        async with self._database.connection() as connection, connection.transaction():
+        async with self._database.connection() as connection, connection.transaction() if rejects else nullcontext():
             fresh = []
             if rejects:
                 fresh = await connection.fetch(
