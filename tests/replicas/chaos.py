@@ -100,9 +100,9 @@ async def _havoc(
         done[name] += 1
         await _ACTS[name](fleet, server, rng)
         await asyncio.sleep(rng.uniform(1, 4))
-        for _ in range(edits):
-            world = fleet.source.world
-            world.update_client(rng.choice(list(world.clients)), name=f"Renamed {rng.random():.6f}")
+        world = fleet.source.world
+        for edit in range(edits):
+            world.update_client(rng.choice(list(world.clients)), name=f"Renamed {done.total()}.{edit}")
     return done, samples
 
 
