@@ -28,7 +28,7 @@ from tests.postgres_fixture import UNSAFE_BUT_FAST, make_reachable_directory
 
 READER = "syncd_reader"
 PASSWORD = "of this test only"
-SIZES = ("--tokens", "2", "--workspaces", "2", "--clients", "8", "--projects", "3")
+SIZES = ("--tokens", "2", "--workspaces", "2", "--clients", "8", "--projects", "3", "--tags", "3")
 BIG = 2**53 + 1
 """No float holds this id."""
 
@@ -111,6 +111,8 @@ def _fill(directory: Path, url: str) -> None:
         theirs = [row["id"] for row in toggl.control("GET", f"projects?workspace_id={workspace_id}")]
         toggl.control("PUT", f"projects/{theirs[0]}", {"name": "Renamed", "rate": 99.5, "currency": "EUR"})
         toggl.control("DELETE", f"projects/{theirs[1]}")
+        (tag, *_) = toggl.control("GET", f"tags?workspace_id={workspace_id}")
+        toggl.control("PUT", f"tags/{tag['id']}", {"name": "Renamed"})
         _syncd(directory, url, toggl, "v9", kept, "once")
         _syncd(directory, url, toggl, "v9", kept, "migrate", "--roles")
 
@@ -119,6 +121,7 @@ def _syncd(directory: Path, url: str, toggl: Emulated, api: str, user: dict[str,
     """A command of syncd's with one account configured; raises RuntimeError with what it said if it fails."""
     (directory / "config.toml").write_text(
         f'[toggl]\napi = "{api}"\nbase_url = "{toggl.url}"\nrequests_per_second = 0\n'
+        '[sync]\nresources = ["clients", "projects", "tags"]\n'
         f'[[tokens]]\nname = "{user["name"]}"\ntoken_env = "ACCOUNT"\n'
     )
     done = subprocess.run(
