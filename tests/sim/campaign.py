@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
+from syncd.records import RESOURCES
 from tests.sim.scenario import TICK_S, Setting, Verdict, simulate
 from tests.sim.source import EVENTS
 from tests.sim.wire import FAULTS
@@ -22,6 +23,7 @@ MUST_FIRE = frozenset(
     + [f"pull {result}" for result in ("unchanged", "changed", "partial", "failed")]
     + [f"incomplete {why}" for why in ("unframed", "rejects", "duplicates", "workspaces_changed", "http_403")]
     + ["insert", "update", "volatile", "reappear", "tombstone", "stub", "stale", "restored", "yielded", "owner changed"]
+    + [f"{kind} {what}" for kind in RESOURCES for what in ("update", "reappear", "tombstone")]
     + ["held shrunk", "held emptied", "decision approve", "decision reject", "hold", "retry", "asked for one"]
     + ["fence in a transaction", "fence at finish", "fenced out", "workspace lost", "row refused"]
     + ["quarantined", "released", "database failed", "database answer lost"]

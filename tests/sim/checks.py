@@ -12,10 +12,11 @@ import msgspec
 
 from syncd.plan import Diff, ScopePlan, WorkspacePlan
 from syncd.postgres.writer import Begun
+from syncd.records import RESOURCES
 from syncd.sync.deletes import DeleteRules
 from tests.sim.database import Database, Row
 from tests.sim.loop import EPOCH
-from tests.sim.source import KINDS, Kind
+from tests.sim.source import Kind
 from tests.sim.wire import PULL, Wire
 from tests.sim.writer import SimWriter
 
@@ -71,7 +72,7 @@ class Judge:
     def _judge_changes(self, kind: Kind, changes: Diff[Any], served: dict[Key, float]) -> None:
         for record, change in changes.changes:
             before = self._before.get((kind, record.id))
-            self.fired[change] += 1
+            self.fired.update([change, f"{kind} {change}"])
             self.fired["restored"] += record.id in changes.restored
             if before is None or before.record is None:
                 continue
@@ -95,7 +96,7 @@ class Judge:
         wid = plan.workspace.id
         served = self.wire.served.get(PULL.get(), {})
         for id_ in scope.deletes.tombstones:
-            self.fired["tombstone"] += 1
+            self.fired.update(["tombstone", f"{kind} tombstone"])
             if scope.incomplete:
                 self.wrongs.append(f"I6 {kind} {id_} buried on an incomplete snapshot")
             if (kind, id_) in served:
@@ -137,7 +138,7 @@ class Judge:
 
     def judge_history(self) -> None:
         """I8: versions touch one another; the last is open if, and only if, the row is live."""
-        for kind in KINDS:
+        for kind in RESOURCES:
             for id_, row in self.db.rows[kind].items():
                 versions = self.db.versions[kind].get(id_, [])
                 ends = [(v.valid_from, v.valid_to, v.end_kind) for v in versions]
@@ -163,7 +164,7 @@ class Judge:
                 self._compare(kind, id_, row, world.expected(source, owner), owner)
             elif strict and row is not None and row.record is not None and row.deleted_at is None:
                 self._excuse(kind, id_, row, enabled)
-        for kind in KINDS:
+        for kind in RESOURCES:
             for id_ in self.db.rows[kind]:
                 if (kind, id_) not in world.rows:
                     self.wrongs.append(f"I1 {kind} {id_} was invented")

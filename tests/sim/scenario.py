@@ -15,6 +15,7 @@ from syncd.clock import Jitter
 from syncd.errors import FencedOut, Unforeseen
 from syncd.postgres.registry import Registry
 from syncd.postgres.store import Store
+from syncd.records import RESOURCES
 from syncd.service.dispatcher import LocalDispatcher
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime
@@ -26,7 +27,7 @@ from syncd.toggl.client import Toggl
 from tests.sim.checks import Judge
 from tests.sim.database import Database
 from tests.sim.loop import EPOCH, SimClock, SimLoop
-from tests.sim.source import KINDS, Rights, World
+from tests.sim.source import KINDS, Kind, Rights, World
 from tests.sim.store import SimStore, StoreTrouble
 from tests.sim.wire import FAULTS, ORIGIN, FakeSession, Trouble, Wire
 
@@ -71,6 +72,7 @@ class Setting:
     store_fail: float
     skew_s: float
     pace_s: float
+    kinds: tuple[Kind, ...]
 
     @classmethod
     def of(cls, seed: int) -> "Setting":
@@ -95,6 +97,7 @@ class Setting:
             store_fail=0.0 if is_isolated else rng.choice([0.0, 0.0, 0.02, 0.1]),
             skew_s=rng.choice([0.0, -3600.0, 86400.0]),
             pace_s=rng.choice([20.0, 60.0, 300.0]),
+            kinds=tuple(RESOURCES) if Random(f"kinds {seed}").random() < 0.5 else KINDS,
         )
 
 
@@ -114,7 +117,7 @@ class Process:
         jitter = Jitter(Random(f"jitter {setting.seed} {line} {sim.generation}"))
         toggl = Toggl(session, ORIGIN, setting.rate, clock, jitter)
         store = cast("Store", SimStore(sim.db, self.trouble, sim.judge.commit))
-        rules = Rules("auto", timedelta(minutes=10), setting.full_every, RULES)
+        rules = Rules("auto", timedelta(minutes=10), setting.full_every, RULES, setting.kinds)
         self.puller = Puller(toggl, v8.DIALECT, store, rules, clock, lambda *_: sim.count("retry"))
         runtime = Runtime(cast("Any", None), cast("Registry", self), self.puller, cast("Reporter", self), sim.subjects)
         self.dispatcher = LocalDispatcher(runtime, LIMIT, clock)
@@ -166,9 +169,9 @@ class Simulation:
         self.log: list[str] = []
         self.fired: Counter[str] = Counter()
         self.pulls = self.generation = 0
-        self.world = World(
-            Random(f"world {setting.seed}"), setting.admins_only, setting.lists_deleted, step_s=setting.step_s
-        )
+        rng = Random(f"world {setting.seed}")
+        listed = setting.admins_only, setting.lists_deleted
+        self.world = World(rng, *listed, step_s=setting.step_s, kinds=setting.kinds)
         self.wire = Wire(loop, self.world, self.note, setting.rate)
         self.db = Database(loop.time)
         self.wire.is_stored = lambda kind, id_: id_ in self.db.rows[kind]
@@ -209,7 +212,7 @@ class Simulation:
             self.wire.secrets[f"secret-{name}"] = name
             self.wire.troubles[name] = self._trouble(name, n)
         for wid in wids:
-            for kind in KINDS:
+            for kind in self.world.kinds:
                 for _ in range(rng.choice([2, 4, 7, 12, 25])):
                     self.world.create(kind, wid, 0.0)
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
 
-from syncd.records import Resource
+from syncd.records import ALWAYS, Resource
 from tests.sim.loop import EPOCH
 
 Kind = Resource
-KINDS: tuple[Kind, ...] = ("client", "project")
+KINDS: tuple[Kind, ...] = ALWAYS
 
 
 class Rights(NamedTuple):
@@ -23,7 +23,7 @@ class Rights(NamedTuple):
 
 @dataclass(slots=True)
 class Row:
-    """A client or project at the source. `at`: whole seconds of virtual time. `gone`: deleted."""
+    """A client, project or tag at the source. `at`: whole seconds of virtual time. `gone`: deleted."""
 
     kind: Kind
     id: int
@@ -44,13 +44,14 @@ class World:
     """Everything at the source. `tokens`: account -> its workspaces.
 
     `admins_only`: listing a workspace's projects is for admins; `lists_deleted`: lists show deleted rows as such.
-    `step_s`: how coarse `at` is; the coarser, the more edits share one.
+    `step_s`: how coarse `at` is; the coarser, the more edits share one. `kinds`: of row that come to be.
     """
 
     rng: Random
     admins_only: bool = False
     lists_deleted: bool = False
     step_s: int = 1
+    kinds: tuple[Kind, ...] = KINDS
     names: dict[int, str] = field(default_factory=dict)
     tokens: dict[str, dict[int, Rights]] = field(default_factory=dict)
     rows: dict[tuple[Kind, int], Row] = field(default_factory=dict)
@@ -71,7 +72,7 @@ class World:
         """Whether a full pull of this account would show it: the documented endpoint asks by client."""
         if not self.sees(token, row):
             return False
-        if row.kind == "client" or not self.admins_only or self.tokens[token][row.wid].admin:
+        if row.kind != "project" or not self.admins_only or self.tokens[token][row.wid].admin:
             return True
         client = self.rows.get(("client", row.cid or 0))
         return client is not None and self.sees(token, client)
@@ -100,9 +101,10 @@ class World:
         body: dict[str, Any] = {"id": row.id, "wid": row.wid, "name": row.name, "at": instant(row.at).isoformat()}
         if row.gone:
             body["server_deleted_at"] = instant(row.at).isoformat()
+        more: dict[str, Any] = {}
         if row.kind == "client":
-            more: dict[str, Any] = {"notes": row.notes, "hrate": row.money if admin else None}
-        else:
+            more = {"notes": row.notes, "hrate": row.money if admin else None}
+        elif row.kind == "project":
             more = {"cid": row.cid, "rate": row.money if admin else None, "actual_hours": row.hours}
             body |= {"active": row.active, "is_private": row.private}
         body |= {key: value for key, value in more.items() if value is not None}
@@ -118,6 +120,8 @@ class World:
         common: dict[str, Any] = {"workspace_id": row.wid, "name": row.name, "at": instant(row.at)}
         if row.kind == "client":
             return common | {"notes": row.notes, "hourly_rate": money}
+        if row.kind == "tag":
+            return common
         seconds = None if row.hours is None else row.hours * 3600
         flags = {"active": row.active, "is_private": row.private}
         return common | flags | {"client_id": row.cid, "rate": money, "actual_seconds": seconds}
@@ -129,10 +133,12 @@ class World:
         self._last_id += 1
         rng = self.rng
         row = Row(kind, self._last_id, wid, f"{kind} {self._last_id}", self._stamp(now), private=rng.random() < 0.3)
+        if kind == "tag":
+            row.private = False
         row.money = rng.choice([None, "10.5", "20"])
         if kind == "client":
             row.notes = rng.choice([None, "note"])
-        else:
+        elif kind == "project":
             row.cid, row.hours = self._some_client(wid), rng.choice([None, 3])
         self.rows[kind, row.id] = row
         return row
@@ -164,7 +170,7 @@ class World:
             case "move":
                 row.cid = self._some_client(row.wid) if row.kind == "project" else None
             case "private":
-                row.private = not row.private
+                row.private = row.kind != "tag" and not row.private
             case "volatile":
                 row.hours = (row.hours or 0) + 1
                 return
@@ -204,7 +210,7 @@ class World:
                     if row.wid == wid and row.kind == "project" and rng.random() < share:
                         row.gone, row.at = True, self._stamp(now)
             case "create":
-                self.create(rng.choice(KINDS), wid, now)
+                self.create(rng.choice(self.kinds), wid, now)
 
     def _stamp(self, now: float) -> int:
         return int(now) // self.step_s * self.step_s

@@ -130,6 +130,8 @@ class Wire:
                 if world.admins_only and not mine[int(wid)].admin:
                     return None
                 rows = [*world.of("project", token, int(wid)), *world.buried("project", token, int(wid))]
+            case ["workspaces", wid, "tags"] if int(wid) in mine:
+                rows = [*world.of("tag", token, int(wid)), *world.buried("tag", token, int(wid))]
             case ["clients", cid, "projects"]:
                 client = world.rows.get(("client", int(cid)))
                 if client is None or not world.sees(token, client):
@@ -162,7 +164,7 @@ class Wire:
 
 def kind_of(path: str) -> Kind:
     """What a list holds."""
-    return "project" if path.endswith("/projects") else "client"
+    return "tag" if path.endswith("/tags") else "project" if path.endswith("/projects") else "client"
 
 
 class FakeSession:

@@ -67,7 +67,8 @@ class Mirror:
         """xmin of every mirrored row: equal stamps mean that nothing was written, not even the same again."""
         return await self.rows("""
             SELECT 'w', id, xmin::text FROM toggl.workspaces UNION ALL SELECT 'c', id, xmin::text FROM toggl.clients
-            UNION ALL SELECT 'p', id, xmin::text FROM toggl.projects ORDER BY 1, 2""")
+            UNION ALL SELECT 'p', id, xmin::text FROM toggl.projects
+            UNION ALL SELECT 't', id, xmin::text FROM toggl.tags ORDER BY 1, 2""")
 
 
 @pytest.fixture
