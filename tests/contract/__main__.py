@@ -56,7 +56,7 @@ def main() -> int:
 def _conformance(dialect: str, directory: Path) -> Row:
     """Every operation of a document, called with what fits it and with what does not."""
     report = directory / f"{dialect}.json"
-    with emulated(directory, "--api", dialect, "--workspaces", "2", "--clients", "5") as server:
+    with emulated(directory, "--tags", "3", "--api", dialect, "--workspaces", "2", "--clients", "5") as server:
         command: list[str | Path] = [
             *(_bin("schemathesis") / "st", "--config-file", HERE / "schemathesis.toml", "run"),
             *(ROOT / "docs" / "api" / f"toggl-{dialect}.json", "--url", f"{server.url}/api/{dialect}"),
