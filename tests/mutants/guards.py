@@ -312,7 +312,7 @@ MUTANTS = [
     Mutant("a volatile field is no change", "sql/queries/projects.sql",
            "FROM written WHERE change <> 'volatile' GROUP BY", "FROM written GROUP BY", FEED),
     Mutant("a reader that comes too late can tell", "sql/queries/tokens.sql",
-           "FROM last WHERE last.position > f.complete_after)", "FROM last WHERE false)", FEED),
+           "FROM last WHERE last.position > f.complete_after;", "FROM last WHERE false;", FEED),
     # -- what BI relies on
     Mutant("a migration makes readers wait for half a second in all", "sql/queries/migrations.sql",
            "least(0.5, setting::numeric / 2000)", "1000",
