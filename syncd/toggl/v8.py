@@ -5,7 +5,7 @@ Lists are bare arrays; fields without a value are left out. Facts below are from
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -48,8 +48,9 @@ def workspace_projects(workspace_id: int) -> Request:
     return Request(f"/api/v8/workspaces/{workspace_id}/projects", _BOTH)
 
 
-def workspace_tags(workspace_id: int) -> Request:
-    return Request(f"/api/v8/workspaces/{workspace_id}/tags")
+def whole_list(workspace_id: int, resource: Resource) -> Request:
+    """All rows of one of LISTED in a workspace."""
+    return Request(f"/api/v8/workspaces/{workspace_id}/{resource}s")
 
 
 def client_projects(client_id: int) -> Request:
@@ -69,18 +70,18 @@ class ProjectAnswers(NamedTuple):
 class FetchedV8(NamedTuple):
     """`workspaces` None: the server has no such listing. `clients`: (workspace asked for, or None for all; answer).
 
-    `tags`: workspace -> answer; None: they are not to be mirrored.
+    `wholes`: resource of LISTED -> workspace -> answer; only of those that are to be mirrored.
     """
 
     workspaces: Answer | None
     clients: Sequence[tuple[int | None, Answer]]
     projects: dict[int, ProjectAnswers]
-    tags: dict[int, Answer] | None = None
+    wholes: Mapping[Resource, Mapping[int, Answer]]
 
     def answers(self) -> list[Answer]:
         listed = [*([self.workspaces] if self.workspaces else []), *(answer for _, answer in self.clients)]
         listed += [answer for each in self.projects.values() for answer in each.answers]
-        return listed + list((self.tags or {}).values())
+        return listed + [answer for each in self.wholes.values() for answer in each.values()]
 
     @property
     def digest(self) -> bytes:
@@ -95,7 +96,7 @@ class FetchedV8(NamedTuple):
 
 
 def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
-    """Ask for workspaces, clients, and the projects of each workspace by the strategy of `plan`; then for its tags.
+    """Ask for workspaces, clients, and the projects of each workspace by the strategy of `plan`; then for LISTED.
 
     Strategy `workspace`: one request per workspace; sees every project, needs an admin. Strategy `client`: the
     documented endpoint of the Clients API, one request per client; cannot see a project without client. `auto`: the
@@ -130,23 +131,24 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
     answers = iter((yield [client_projects(c) for w in rest for c in by_workspace[w]]))
     for workspace_id in rest:
         projects[workspace_id] = ProjectAnswers("client", [next(answers) for _ in by_workspace[workspace_id]])
-    tags = None
-    if "tag" in plan.resources:
-        tags = dict(zip(wanted, (yield [workspace_tags(w) for w in wanted]), strict=True))
-    return FetchedV8(offered, clients, {w: projects[w] for w in wanted}, tags)
+    wholes: dict[Resource, Mapping[int, Answer]] = {}
+    for resource in (resource for resource in plan.resources if resource in LISTED):
+        found = yield [whole_list(w, resource) for w in wanted]
+        wholes[resource] = dict(zip(wanted, found, strict=True))
+    return FetchedV8(offered, clients, {w: projects[w] for w in wanted}, wholes)
 
 
 def price(plan: ListingPlan) -> Inquiry[Cost]:
     """What `listing` would ask, told from the list of workspaces, or of clients where that is missing."""
     (workspaces,) = yield (WORKSPACES,)
-    tags = plan.resources.count("tag")
+    more = sum(resource in LISTED for resource in plan.resources)
     if workspaces.http_status not in _NOT_OFFERED:
         known = {row.id for row in _addresses(workspaces) if plan.wants(row.id)}
-        return Cost(len(known), 2 + len(known) * (1 + tags), is_lower_bound=plan.projects != "workspace")
+        return Cost(len(known), 2 + len(known) * (1 + more), is_lower_bound=plan.projects != "workspace")
     (clients,) = yield (CLIENTS,)
     rows = [row for row in _addresses(clients) if row.wid is not None and plan.wants(row.wid)]
     known, places = {row.id for row in rows}, {row.wid for row in rows}
-    return Cost(len(places), 2 + len(known) + len(places) * tags, is_lower_bound=plan.projects != "client")
+    return Cost(len(places), 2 + len(known) + len(places) * more, is_lower_bound=plan.projects != "client")
 
 
 def _first_strategy(plan: ListingPlan, workspace_id: int, *, is_admin: bool) -> Strategy:
@@ -271,6 +273,9 @@ client_rows: RowReader[_ClientRow, Client | Gone] = RowReader("client", _ClientR
 project_rows: RowReader[_ProjectRow, Project | Gone] = RowReader("project", _ProjectRow, _project)
 tag_rows: RowReader[_TagRow, Tag | Gone] = RowReader("tag", _TagRow, _tag)
 
+LISTED: Mapping[Resource, RowReader[Any, Any]] = {"tag": tag_rows}
+"""Resources that are listed whole, by one request per workspace."""
+
 
 def decode(fetched: FetchedV8) -> Sighting:
     """Everything that the answers say, by workspace, with the verdict of each scope. Pure; equal input, equal output.
@@ -279,7 +284,8 @@ def decode(fetched: FetchedV8) -> Sighting:
         TokenRejected, ContractChanged: an answer that no part of can be used.
     """
     known, rejects = _known_workspaces(fetched.workspaces)
-    clients, projects, tags = Collector(client_rows), Collector(project_rows), Collector(tag_rows)
+    clients, projects = Collector(client_rows), Collector(project_rows)
+    wholes: dict[Resource, Collector[Any]] = {resource: Collector(LISTED[resource]) for resource in fetched.wholes}
     for asked, answer in fetched.clients:
         _add(clients, answer, asked)
     for workspace_id, listed in fetched.projects.items():
@@ -288,18 +294,19 @@ def decode(fetched: FetchedV8) -> Sighting:
         if listed.strategy == "client":  # the projects of a client that we were not told of were not asked for
             for reason in clients.snapshot(workspace_id, "workspace").incomplete:
                 projects.doubt(workspace_id, reason)
-    for workspace_id, answer in (fetched.tags or {}).items():
-        _add(tags, answer, workspace_id)
+    for resource, answers in fetched.wholes.items():
+        for workspace_id, answer in answers.items():
+            _add(wholes[resource], answer, workspace_id)
     snapshots = []
     for workspace_id, listed in fetched.projects.items():
         scopes: dict[Resource, Snapshot[Any]] = {
             "client": clients.snapshot(workspace_id, "workspace"),
             "project": projects.snapshot(workspace_id, listed.strategy),
         }
-        if fetched.tags is not None:
-            scopes["tag"] = tags.snapshot(workspace_id, "workspace")
+        scopes |= {resource: rows.snapshot(workspace_id, "workspace") for resource, rows in wholes.items()}
         snapshots.append(WorkspaceSnapshot(known.get(workspace_id, Workspace(workspace_id, None)), scopes))
-    return Sighting(snapshots, [*rejects, *clients.rejects, *projects.rejects, *tags.rejects])
+    collectors: list[Collector[Any]] = [clients, projects, *wholes.values()]
+    return Sighting(snapshots, [*rejects, *(reject for rows in collectors for reject in rows.rejects)])
 
 
 def _add(collector: Collector[R], answer: Answer, workspace_id: int | None) -> None:
