@@ -199,11 +199,11 @@ class Sighting(msgspec.Struct, frozen=True):
 
     def ids(self) -> dict[Resource, frozenset[int]]:
         """Ids of all records, whatever their workspace."""
-        seen: dict[Resource, set[int]] = defaultdict(set)
+        seen: dict[Resource, list[Mapping[int, Any]]] = defaultdict(list)
         for snapshot in self.workspaces:
             for resource, scope in snapshot.scopes.items():
-                seen[resource].update(scope.records)
-        return {resource: frozenset(ids) for resource, ids in seen.items()}
+                seen[resource].append(scope.records)
+        return {resource: frozenset().union(*records) for resource, records in seen.items()}
 
     @property
     def row_count(self) -> int:
