@@ -205,14 +205,14 @@ class Conversation:
     async def _spend(self, request: Request) -> Answer:
         """Send within the quota; raises what the status of the answer stands for."""
         toggl, key, told = self._toggl, Key(self._toggl.owner(self._name), request.organization), None
-        toggl.quotas.reserve(key, toggl.clock.monotonic(), is_write=request.is_write)
+        ticket = toggl.quotas.reserve(key, toggl.clock.monotonic(), is_write=request.is_write)
         self.traffic.requests += 1
         self.traffic.spent[request.organization] += 1
         try:
             headers, answer = await self._exchange(request)
             told = quota_told(answer.http_status, headers)
         finally:
-            toggl.quotas.settle(key, toggl.clock.monotonic(), told)
+            toggl.quotas.settle(ticket, key, toggl.clock.monotonic(), told)
         if told is not None:
             self.traffic.remaining[request.organization] = told.remaining
         self._judge(key, headers, answer)

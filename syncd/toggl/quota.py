@@ -86,6 +86,8 @@ class Quotas:
     def __init__(self) -> None:
         self._levels: dict[Key, Level] = {}
         self._in_flight: Counter[Key] = Counter()
+        self._ticket = 0
+        self._lost: dict[Key, list[int]] = {}
 
     def left(self, key: Key, now: float, *, is_write: bool = False) -> int | None:
         """How many requests may still be sent, those in flight counted as spent; None: no limit is known."""
@@ -106,8 +108,8 @@ class Quotas:
         level = self._levels.get(key)
         return None if level is None or level.total == UNTOLD else level.total
 
-    def reserve(self, key: Key, now: float, *, is_write: bool) -> None:
-        """Count a request that is about to be sent as in flight; `settle` it, whatever becomes of it.
+    def reserve(self, key: Key, now: float, *, is_write: bool) -> int:
+        """Count a request that is about to be sent as in flight; a ticket to `settle` it, whatever becomes of it.
 
         Raises:
             QuotaExhausted: it must not be sent: it would be answered 402, or draw on what is kept for changes.
@@ -120,15 +122,31 @@ class Quotas:
             wait_s = max(wait_s, RESET_SLACK_S)
             raise QuotaExhausted(f"the hourly quota is used up{kept}", retry_after_s=wait_s, http_status=None)
         self._in_flight[key] += 1
+        self._ticket += 1
+        return self._ticket
 
-    def settle(self, key: Key, now: float, told: Told | None) -> None:
-        """A request came to its end; `told` None: without a word on the quota, so it counts as one that was spent."""
+    def settle(self, ticket: int, key: Key, now: float, told: Told | None) -> None:
+        """A request came to its end; `told` None: without a word on the quota, so it counts as one that was spent.
+
+        Where the last hour was over, it counts as the one that began the next. What is told of a request that was on
+        its way beside it may be from before it, and is corrected for it.
+        """
         self._in_flight[key] -= 1
-        level = self._levels.get(key)
+        lost = self._lost.pop(key, [])
         if told is not None:
-            self._learn(key, now, told)
-        elif level is not None and now < level.resets_at:
-            self._levels[key] = level._replace(remaining=level.remaining - 1)
+            beside = sum(ticket < lost_before for lost_before in lost)
+            self._learn(key, now, told, beside)
+        else:
+            lost = [*lost, self._ticket + 1]
+            self._spend(key, now)
+        if self._in_flight[key]:
+            self._lost[key] = lost
+
+    def _spend(self, key: Key, now: float) -> None:
+        level = self._levels.get(key)
+        if level is not None and (now < level.resets_at or level.total != UNTOLD):
+            begun = level if now < level.resets_at else Level(level.total, level.total, now + WINDOW_S + RESET_SLACK_S)
+            self._levels[key] = begun._replace(remaining=begun.remaining - 1)
 
     def close(self, key: Key, now: float, seconds: float) -> None:
         """A 402: nothing of this bucket for so long, for changes neither."""
@@ -153,7 +171,8 @@ class Quotas:
         for key in [key for key in self._levels if key.owner == old]:
             self.remember(Key(new, key.organization), now, self._levels.pop(key))
 
-    def _learn(self, key: Key, now: float, told: Told) -> None:
+    def _learn(self, key: Key, now: float, told: Told, untold: int) -> None:
+        """`untold`: requests that may have been spent since."""
         known = self._levels.get(key)
         resets_in_s = told.resets_in_s
         if resets_in_s is None:
@@ -162,7 +181,7 @@ class Quotas:
             resets_in_s += RESET_SLACK_S
         is_first = resets_in_s >= FRESH_S and (known is None or now >= known.resets_at)
         total = _total(told, UNTOLD if known is None else known.total, is_first=is_first)
-        self._levels[key] = merge(known, Level(told.remaining, total, now + resets_in_s), now)
+        self._levels[key] = merge(known, Level(max(0, told.remaining - untold), total, now + resets_in_s), now)
 
 
 def _total(told: Told, before: int, *, is_first: bool) -> int:

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syncd.errors import QuotaExhausted
@@ -15,8 +15,7 @@ USER = Key("t0", None)
 
 def ask(quotas: Quotas, now: float, told: Told | None, *, key: Key = ORG, is_write: bool = False) -> None:
     """One request, answered at once."""
-    quotas.reserve(key, now, is_write=is_write)
-    quotas.settle(key, now, told)
+    quotas.settle(quotas.reserve(key, now, is_write=is_write), key, now, told)
 
 
 def refusal(quotas: Quotas, now: float, *, key: Key = ORG, is_write: bool = False) -> QuotaExhausted:
@@ -49,10 +48,9 @@ def test_requests_in_flight_cannot_overdraw() -> None:
     """They count as spent from the moment they leave."""
     quotas = Quotas()
     ask(quotas, 0.0, Told(5, 3600.0))
-    for _ in range(4):
-        quotas.reserve(ORG, 1.0, is_write=False)
+    ticket, *_ = [quotas.reserve(ORG, 1.0, is_write=False) for _ in range(4)]
     refusal(quotas, 1.0)
-    quotas.settle(ORG, 2.0, Told(4, 3598.0))
+    quotas.settle(ticket, ORG, 2.0, Told(4, 3598.0))
     refusal(quotas, 2.0)
 
 
@@ -163,6 +161,9 @@ def test_what_an_hour_holds_is_kept_from_whoever_was_told(resets_at: float) -> N
     assert (merge(told, untold, 200.0).total, merge(untold, told, 200.0).total) == (30, 30)
 
 
+@example(total=1, steps=[("wait", 4), ("send", 0), ("lose", 0), ("send", 0)])
+@example(total=3, steps=[("send", 0), ("send", 0), ("lose", 1), ("arrive", 0), ("send", 0)])
+@example(total=5, steps=[("wait", 4), *[("send", 0), ("lose", 0)] * 6])
 @given(
     total=st.integers(1, 40),
     steps=st.lists(st.tuples(st.sampled_from(["send", "arrive", "lose", "wait"]), st.integers(0, 7)), max_size=120),
@@ -170,7 +171,7 @@ def test_what_an_hour_holds_is_kept_from_whoever_was_told(resets_at: float) -> N
 def test_i13_no_request_is_beyond_the_quota(total: int, steps: list[tuple[str, int]]) -> None:
     """Whatever is in flight, however answers overtake one another or get lost: the source never has to refuse."""
     quotas, now, used, began = Quotas(), 0.0, 0, -1e9
-    flying: list[Told] = []
+    flying: list[tuple[int, Told]] = []
 
     def serve() -> Told:
         nonlocal used, began
@@ -185,10 +186,10 @@ def test_i13_no_request_is_beyond_the_quota(total: int, steps: list[tuple[str, i
         now += 1.0
         if step == "send" and len(flying) < 8:
             with contextlib.suppress(QuotaExhausted):
-                quotas.reserve(ORG, now, is_write=which % 2 == 0)
-                flying.append(serve())
+                ticket = quotas.reserve(ORG, now, is_write=which % 2 == 0)
+                flying.append((ticket, serve()))
         elif step in ("arrive", "lose") and flying:
-            told = flying.pop(which % len(flying))
-            quotas.settle(ORG, now, told if step == "arrive" else None)
+            ticket, told = flying.pop(which % len(flying))
+            quotas.settle(ticket, ORG, now, told if step == "arrive" else None)
         elif step == "wait" and not flying:
             now += 900.0 * which
