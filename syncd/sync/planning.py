@@ -109,8 +109,9 @@ def _plan_scope(
 ) -> ScopePlan:
     before, viewers, is_admin = stored.scope, stored.viewers, workspace.is_admin
     known = before
-    if before is not None and snapshot.is_complete:
-        known = msgspec.structs.replace(before, absent=restart(before.absent, viewers, pulling.began_at))
+    if before is not None and not snapshot.incomplete:
+        absent = restart(before.absent, viewers, pulling.began_at, only_proven=snapshot.is_delta)
+        known = msgspec.structs.replace(before, absent=absent)
     scope = next_scope(known, snapshot, pulling.began_at, is_admin=is_admin, private=stored.private)
     witnesses = witnesses_of(before, scope, viewers)
     deletes = Deletes()

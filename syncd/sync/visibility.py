@@ -93,7 +93,9 @@ def _confirmed(cohort: Cohort, began_at: datetime) -> Cohort:
     return Cohort(cohort.ids, since, began_at, cohort.count + 1, cohort.is_proven)
 
 
-def restart(cohorts: Iterable[Cohort], viewers: Sequence[Viewer], began_at: datetime) -> list[Cohort]:
+def restart(
+    cohorts: Iterable[Cohort], viewers: Sequence[Viewer], began_at: datetime, *, only_proven: bool = False
+) -> list[Cohort]:
     """The cohorts, with nothing counted yet against ids that another token saw while this one missed them.
 
     Such rows are hidden from this token: no evidence for the day when the other stops seeing them too. A viewer that
@@ -103,12 +105,15 @@ def restart(cohorts: Iterable[Cohort], viewers: Sequence[Viewer], began_at: date
     A viewer that started over since did so because somebody saw them, who need not see them any more; one that now
     lists in a way that hides them saw them before. That is handed on with its own instant, and this pull counts: were
     it taken for news, many tokens would start one another over for ever.
+
+    So it is with what the source called deleted and another token saw later: it came back, and the proof was of an
+    earlier end. `only_proven`: the snapshot holds changes only, so that nothing else is counted or started over.
     """
     kept: list[Cohort] = []
     hidden: set[int] = set()
     none_counted = [other for viewer in viewers for other in viewer.absent if not other.count]
     for cohort in cohorts:
-        if cohort.is_proven or cohort.is_hidden:
+        if cohort.is_hidden or (only_proven and not cohort.is_proven):
             kept.append(cohort)
             continue
         later = [viewer.ids for viewer in viewers if viewer.seen_at is not None and viewer.seen_at > cohort.since]

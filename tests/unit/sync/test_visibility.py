@@ -111,6 +111,16 @@ def test_heirs_are_those_who_still_see_it() -> None:
     assert heirs_of(frozenset({1, 2, 7}), viewers) == {"a": 2}
 
 
+def test_a_proof_that_another_token_outlived_is_none() -> None:
+    """The source called it deleted, and showed it to somebody later: it came back. Whoever looked before says nothing."""
+    proof = Cohort([2], T2, T2, 1, is_proven=True)
+    missed = Cohort([3], T2, T2, 1)
+    seen_at = {at: Viewer("a", False, 0, frozenset({2, 3}), [], at) for at in (T1, T3)}
+    assert restart([proof, missed], [seen_at[T1]], T3, only_proven=True) == [proof, missed]
+    assert restart([proof, missed], [seen_at[T3]], T3, only_proven=True) == [missed, Cohort([2], T3, T3, 0)]
+    assert restart([proof], [seen_at[T3]], T3) == [Cohort([2], T3, T3, 0)]
+
+
 def test_who_missed_what_goes_out_of_sight_looks_again() -> None:
     """It lived for the token that saw it, which will not tell: but for what that counts against itself."""
     missed = [Cohort([2], T1, T1, 4), Cohort([3], T1, T1, 4)]
