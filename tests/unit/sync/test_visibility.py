@@ -112,7 +112,7 @@ def test_heirs_are_those_who_still_see_it() -> None:
 
 
 def test_a_proof_that_another_token_outlived_is_none() -> None:
-    """The source called it deleted, and showed it to somebody later: it came back. Whoever looked before says nothing."""
+    """The source called it deleted, and showed it to somebody later: it came back. An earlier look says nothing."""
     proof = Cohort([2], T2, T2, 1, is_proven=True)
     missed = Cohort([3], T2, T2, 1)
     seen_at = {at: Viewer("a", False, 0, frozenset({2, 3}), [], at) for at in (T1, T3)}
