@@ -42,12 +42,14 @@ class Source(Emulator):
         self.stalls: list[Stall] = []
 
     async def watch_itself(self) -> None:
-        """Note the stalls, for ever."""
+        """Note the stalls, for ever. One that follows another at once goes on with it: what came waits for both."""
         while True:
             asked = time.monotonic()
             await asyncio.sleep(LOOK_S)
             if (now := time.monotonic()) - asked > 2 * LOOK_S:
-                self.stalls.append(Stall(asked, now))
+                goes_on = self.stalls and asked - self.stalls[-1].until < LOOK_S
+                since = self.stalls.pop().since if goes_on else asked
+                self.stalls.append(Stall(since, now))
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         self.arrivals[request.headers.get("Authorization", "")].append(time.monotonic())
