@@ -56,8 +56,10 @@ async def chaos(home: Path, server: EmbeddedPostgres, seconds: float, seed: int,
     wrongs = [f"{event} was logged" for event in sorted(bad)]
     missed = [name for name in _ACTS if not fired.get(name, done[name])]
     wrongs += [f"{name}: never struck" for name in missed] * (seconds >= 120)
-    wrongs += ["doubled versions"] * (doubled > 0) + ["above the rate"] * (bursts > 0)
-    wrongs += ["the mirror differs"] * (not is_mirror) + ["memory grows"] * _grows([s.mib for s in samples])
+    # Under many rows the source stands still for seconds, and cannot tell when it was asked: LIGHT judges the pace.
+    wrongs += ["doubled versions"] * (doubled > 0) + ["above the rate"] * (bursts > 0 and load is LIGHT)
+    wrongs += ["the mirror differs"] * (not is_mirror)
+    wrongs += ["memory grows"] * (seconds >= 600 and _grows([s.mib for s in samples]))
     return wrongs + ["tasks pile up"] * _pile_up([beat.tasks for beat in beats[0][1:]], tokens)
 
 
