@@ -49,6 +49,8 @@ async def test_nothing_is_left_of_a_forgotten_account_and_all_of_the_other(mirro
         await mirror.pull(token)
     for client in list(world.clients.values()):
         world.update_client(client.id, name=f"{client.name} renamed")
+    for project in list(world.projects.values()):
+        world.update_project(project.id, name=f"{project.name} renamed")
     for tag in list(world.tags.values()):
         world.update_tag(tag.id, name=f"{tag.name} renamed")
     for token in mirror.tokens:
