@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from syncd.config import Written
+from tests.docs.measured import with_table
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, command_lines, links, parse, read
 
 OF_THEIR_OWN = ("docs/queries.md", "docs/bi/", "deploy/dbt/")
@@ -78,6 +79,16 @@ async def test_every_query_can_be_asked(connection: Any) -> None:
             await connection.fetch(sql)
         except asyncpg.PostgresError as error:
             pytest.fail(f"{page}: {error}\n{sql}")
+
+
+def test_a_campaign_replaces_its_own_table() -> None:
+    """And not that of another one; a page that has none is not written."""
+    page = (
+        "Text.\n\n<!-- table: make a -->\n{}<!-- end of table -->\n\n<!-- table: make b -->\nB\n<!-- end of table -->\n"
+    )
+    assert with_table(page.format("| old |\n|---|\n"), "a", ["| new |", "|---|"]) == page.format("| new |\n|---|\n")
+    with pytest.raises(ValueError, match=r"<!-- table: make c -->"):
+        with_table(page, "c", [])
 
 
 def test_the_comparison_in_short_is_the_one_at_length() -> None:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
@@ -31,13 +30,12 @@ from syncd.sync.budget import Budget
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.toggl import v9
 from syncd.toggl.client import Toggl
+from tests.docs.measured import write_table
 from tests.sim.loop import EPOCH, SimClock, SimLoop
 from tests.sim.wire import ORIGIN, FakeResponse
 
 INTERVAL = timedelta(minutes=5)
 FULL_EVERY = timedelta(days=1)
-PAGE = Path(__file__).parents[2] / "docs" / "quotas.md"
-BEGIN, END = "<!-- table: make quotas -->\n", "<!-- end of table -->\n"
 
 
 class Setting(NamedTuple):
@@ -281,9 +279,7 @@ def main() -> None:
     for setting in SETTINGS:
         lines.append(line(setting, simulate(setting)))
         print(lines[-1], flush=True)
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, "utf-8")
+    write_table("docs/quotas.md", "quotas", lines)
 
 
 if __name__ == "__main__":

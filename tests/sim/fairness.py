@@ -7,14 +7,12 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
+from tests.docs.measured import write_table
 from tests.sim.month import Setting, simulate
 from tests.sim.spells import HOUR_S, Spell
 
-PAGE = Path(__file__).parents[2] / "docs" / "replicas.md"
-BEGIN, END = "<!-- table: make fairness -->\n", "<!-- end of table -->\n"
 TOLERANCE = 1.10
 
 KINDS = {
@@ -95,8 +93,7 @@ def main() -> int:
         worst = max(worst, *(max(figures) for figures in found))
         lines.append(f"| {words} | {' | '.join(', '.join(f'{x:.3f}' for x in figures) for figures in found)} |")
         print(lines[-1], flush=True)
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + rest.partition(END)[2], "utf-8")
+    write_table("docs/replicas.md", "fairness", lines)
     return 0 if worst <= TOLERANCE else 1
 
 
