@@ -15,11 +15,13 @@ import msgspec
 
 from syncd.markdown import table
 from syncd.postgres.contract import Column, Relation, breaches, read_contract
+from syncd.postgres.diagram import Attribute, End, Entity, Join, draw
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.migrate import migrate
 from syncd.postgres.pool import open_pool
 
 CONTRACT = "schema.json"
+PICTURE = "images/schema.svg"
 
 _INTRODUCTION = """\
 # What BI finds: schema `toggl`
@@ -116,7 +118,7 @@ def page(relations: Sequence[Relation]) -> str:
     parts = [
         _INTRODUCTION + table(("Relation", "Kind", "What it holds"), overview),
         "Solid lines are foreign keys, dotted ones show which column of a view finds what it is about.\n",
-        _diagram(relations),
+        f'<img src="{PICTURE}" alt="The keys of all relations, and which columns find their rows" width="720">\n',
         _GUIDE,
         *(_section(relation) for relation in ordered),
     ]
@@ -128,7 +130,18 @@ def machine_readable(relations: Sequence[Relation]) -> str:
     return msgspec.json.format(msgspec.json.encode(relations), indent=1).decode() + "\n"
 
 
-FILES: Mapping[str, Callable[[Sequence[Relation]], str]] = {"schema.md": page, CONTRACT: machine_readable}
+def picture(relations: Sequence[Relation]) -> str:
+    """docs/images/schema.svg: which relation finds rows of which."""
+    tables = _of_kind(relations, "table")
+    joins = [join for relation in relations for join in _joins(relation, tables)]
+    return draw("How the relations of schema toggl join", [_entity(relation) for relation in relations], joins)
+
+
+FILES: Mapping[str, Callable[[Sequence[Relation]], str]] = {
+    "schema.md": page,
+    CONTRACT: machine_readable,
+    PICTURE: picture,
+}
 """What stands in docs/, by name."""
 
 
@@ -150,32 +163,28 @@ def _row(relation: Relation, column: Column) -> Sequence[str]:
     return name, _short(column.type), meaning, null or "never", api or ""
 
 
-def _diagram(relations: Sequence[Relation]) -> str:
-    """Entities with the columns that join them, and the joins."""
-    tables = _of_kind(relations, "table")
-    lines = [line for relation in relations for line in _joins(relation, tables)]
-    for relation in relations:
-        shown = [c for c in relation.columns if c.references or c.name in {*key(relation), *_LINKS}]
-        lines += [f"{relation.name} {{", *(f"  {_entry(relation, column)}" for column in shown), "}"]
-    return "```mermaid\nerDiagram\n" + "".join(f"  {line}\n" for line in lines) + "```\n"
+def _entity(relation: Relation) -> Entity:
+    """A relation with the columns that join it."""
+    shown = [c for c in relation.columns if c.references or c.name in {*key(relation), *_LINKS}]
+    return Entity(relation.name, relation.kind, [_attribute(relation, column) for column in shown])
 
 
-def _joins(relation: Relation, tables: Sequence[Relation]) -> Iterator[str]:
+def _attribute(relation: Relation, column: Column) -> Attribute:
+    marks = [mark for mark, is_so in (("PK", column.name in key(relation)), ("FK", column.references)) if is_so]
+    return Attribute(column.name, _short(column.type), ", ".join(marks))
+
+
+def _joins(relation: Relation, tables: Sequence[Relation]) -> Iterator[Join]:
     for column in relation.columns:
         if column.references:
-            parent = f"{column.references} {'|o' if column.nullable else '||'}"
-            yield f"{parent}--o{{ {relation.name} : {column.name}"
+            parents: End = "none-or-one" if column.nullable else "one"
+            yield Join(column.references, relation.name, column.name, True, parents, "none-or-many")
     if relation.kind == "view":
         own = [("id", table.name) for table in tables if relation.name.startswith(f"{table.name}_")]
         for name, parent in own or _LINKS.items():
             if parent != relation.name and relation.column(name):
-                many = "o|" if key(relation) == [name] else "o{"
-                yield f"{parent} ||..{many} {relation.name} : {name}"
-
-
-def _entry(relation: Relation, column: Column) -> str:
-    marks = [mark for mark, is_so in (("PK", column.name in key(relation)), ("FK", column.references)) if is_so]
-    return f"{_short(column.type)} {column.name} {', '.join(marks)}".rstrip()
+                children: End = "none-or-one" if key(relation) == [name] else "none-or-many"
+                yield Join(parent, relation.name, name, False, "one", children)
 
 
 def _short(type_name: str) -> str:

@@ -1,10 +1,12 @@
 """Which changes of the contract break somebody's report."""
 
+import xml.etree.ElementTree as ET
+
 import msgspec
 import pytest
 
 from syncd.postgres.contract import Column, Relation, breaches
-from syncd.postgres.reference import key, page, words
+from syncd.postgres.reference import key, page, picture, words
 
 ID = Column("id", "bigint", False, "Id of it. API: id.")
 NAME = Column("name", "text", True, "Name of it. NULL: a stub. API: name.")
@@ -82,7 +84,7 @@ def test_the_key_of_a_view_is_what_its_comment_says() -> None:
     assert (key(THINGS), key(VIEW)) == (["id"], ["id", "at"])
 
 
-def test_the_page_shows_columns_keys_and_joins() -> None:
+def test_the_page_shows_columns_and_keys() -> None:
     """And escapes what would break a table."""
     odd = Column("odd", "text", False, "Left | right.")
     text = page([THINGS, msgspec.structs.replace(VIEW, columns=[*VIEW.columns, odd])])
@@ -91,8 +93,16 @@ def test_the_page_shows_columns_keys_and_joins() -> None:
         "| `id` (key) | bigint | Id of it. | never | id |",
         "| `parent_id` (→ [`parents`](#parents)) | bigint | Its parent. | none |  |",
         "| `odd` | text | Left &#124; right. | never |  |",
-        "  parents |o--o{ things : parent_id\n",
-        "  things ||..o{ things_history : id\n",
-        "    bigint parent_id FK\n",
+        '<img src="images/schema.svg"',
     ):
         assert expected in text
+
+
+def test_the_picture_joins_children_to_parents_and_views_to_their_tables() -> None:
+    """Each end says how many rows it may have."""
+    parents = Relation("parents", "table", None, ["id"], [ID])
+    lines = [line for line in ET.fromstring(picture([parents, THINGS, VIEW])).iter() if "marker-end" in line.attrib]
+    assert [(line.attrib["class"], line.attrib["marker-start"], line.attrib["marker-end"]) for line in lines] == [
+        ("line solid", "url(#none-or-one)", "url(#none-or-many)"),
+        ("line dotted", "url(#one)", "url(#none-or-many)"),
+    ]
