@@ -176,12 +176,11 @@ class WorkspaceSnapshot(msgspec.Struct, frozen=True):
 class Written(msgspec.Struct, frozen=True):
     """What the source told of one workspace in answer to a write of ours: news of these rows, and of no others.
 
-    `gone`: clients that the write deleted.
+    `told`: records of each resource that the answers were about; `gone`: clients that the write deleted.
     """
 
     workspace_id: int
-    clients: Sequence[Client] = ()
-    projects: Sequence[Project] = ()
+    told: Mapping[Resource, Sequence[Any]]
     gone: frozenset[int] = frozenset()
 
 

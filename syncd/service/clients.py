@@ -100,7 +100,7 @@ class Clients:
         check_plan(place, fields)
         look = f"list --workspace {place.id} --name {shlex.quote(printable(str(fields.name)))}"
         row = await self._write(self.api.create(place, fields), "created", look)
-        await self._echo(Written(row.workspace_id, clients=[row]))
+        await self._echo(Written(row.workspace_id, {"client": [row]}))
         return row
 
     async def update(self, workspace_id: int | None, id_: int, fields: ClientFields) -> Client:
@@ -110,7 +110,7 @@ class Clients:
             place = await self._place(client.workspace_id)
         check_plan(place, fields)
         row = await self._write(self.api.update(place, client, fields), "changed", _get(client))
-        await self._echo(Written(row.workspace_id, clients=[row]))
+        await self._echo(Written(row.workspace_id, {"client": [row]}))
         return row
 
     async def delete(self, workspace_id: int | None, id_: int) -> Client:
@@ -125,7 +125,7 @@ class Clients:
             projects = await self._ask(self.api.projects(place, id_, "both"))
         await self._write(self.api.delete(place, client), "deleted", _get(client))
         orphans = [structs.replace(project, client_id=None) for project in projects]
-        await self._echo(Written(client.workspace_id, projects=orphans, gone=frozenset({id_})))
+        await self._echo(Written(client.workspace_id, {"project": orphans}, gone=frozenset({id_})))
         return client
 
     async def archive(self, workspace_id: int | None, id_: int) -> tuple[Client, Sequence[int]]:
@@ -166,12 +166,12 @@ class Clients:
             row = await self._ask(self.api.client(place, client.id))
             projects = await self._ask(self.api.projects(place, client.id, "both"))
             if row.archived == client.archived:
-                told = Written(client.workspace_id, clients=[row], projects=projects)
+                client, told = row, Written(row.workspace_id, {"client": [row], "project": projects})
         if told is None:
             self.notes.append(NEXT_PULL)
-            return client
-        await self._echo(told)
-        return told.clients[0]
+        else:
+            await self._echo(told)
+        return client
 
     async def _echo(self, written: Written) -> None:
         """Bring a write into the mirror, or note why it is not there yet."""

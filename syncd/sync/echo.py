@@ -14,11 +14,10 @@ A process that dies on the way, a database that is away, or a pull that begins b
 time: the next pull brings the same.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from syncd.postgres.store import RowRefused, Store
-from syncd.records import Record, Resource, Written
+from syncd.records import ALWAYS, Written
 from syncd.sync.written import Writer, plan_written
 
 Echo = Literal["shown", "owned", "later"]
@@ -36,16 +35,17 @@ async def apply_written(store: Store, token: str, written: Written) -> Echo:
         return "later"
     try:
         async with store.workspace(begun, written.workspace_id) as writer:
-            told: Mapping[Resource, Sequence[Record]] = {"client": written.clients, "project": written.projects}
-            stored = await writer.read(told)
-            rows = {kind: await writer.read_rows(kind, [r.id for r in records]) for kind, records in told.items()}
+            told = written.told.items()
+            stored = await writer.read(ALWAYS)
+            rows = {resource: await writer.read_rows(resource, [r.id for r in records]) for resource, records in told}
             plan = plan_written(written, stored, rows, Writer(begun.rank, begun.began_at))
             if plan is None or await writer.is_lost():
                 return "later"
             await writer.write_workspace(None)
-            await writer.write_rows("client", plan.diffs["client"], [])
-            await writer.write_rows("project", plan.diffs["project"], plan.stubs)
-            await writer.apply_written(plan.workspace, is_far_reaching=bool(written.gone or written.projects))
+            for resource, changes in plan.diffs.items():
+                await writer.write_rows(resource, changes, plan.stubs.get(resource, ()))
+            is_far_reaching = bool(written.gone or written.told.get("project"))
+            await writer.apply_written(plan.workspace, is_far_reaching=is_far_reaching)
     except RowRefused:
         return "later"  # the next pull finds out why, and puts the row aside
     if plan.writes_rows:

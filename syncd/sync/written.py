@@ -1,6 +1,6 @@
 """What a write of ours changes in the mirror: pure. See `syncd.sync.echo` for when, and for why that is safe."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,15 +21,16 @@ class Writer(NamedTuple):
 
 
 class WrittenPlan(msgspec.Struct, frozen=True):
-    """Rows to write, `stubs` that the projects need, and then what is gone and what the token is known to see."""
+    """Rows to write, parents before children, with the `stubs` that they need, and then what is gone and what the token
+    is known to see."""
 
     diffs: Mapping[Resource, Diff[Any]]
-    stubs: list[int]
+    stubs: Mapping[Resource, Sequence[int]]
     workspace: WorkspacePlan
 
     @property
     def writes_rows(self) -> bool:
-        return not self.diffs["project"].is_empty or self.workspace.writes_rows
+        return self.workspace.writes_rows or not all(changes.is_empty for changes in self.diffs.values())
 
 
 def plan_written(
@@ -49,10 +50,11 @@ def plan_written(
     clients, projects = stored["client"], stored["project"]
     if clients.scope is None or projects.scope is None:
         return None
-    known = [p for p in written.projects if not written.gone or p.id in projects.scope.ids]
-    client_plan, client_diff = _plan(written.clients, written.gone, clients.scope, clients, rows["client"], writer)
-    project_plan, project_diff = _plan(known, frozenset(), projects.scope, projects, rows["project"], writer)
-    orphans = _orphans(written, projects, rows["project"], writer.rank)
+    told, client_rows, project_rows = written.told, rows.get("client", {}), rows.get("project", {})
+    known = [p for p in told.get("project", ()) if not written.gone or p.id in projects.scope.ids]
+    client_plan, client_diff = _plan(told.get("client", ()), written.gone, clients.scope, clients, client_rows, writer)
+    project_plan, project_diff = _plan(known, frozenset(), projects.scope, projects, project_rows, writer)
+    orphans = _orphans(written, projects, project_rows, writer.rank)
     if orphans:
         changes = sorted([*project_diff.changes, *orphans], key=lambda change: change[0].id)
         project_diff = msgspec.structs.replace(project_diff, changes=changes)
@@ -60,7 +62,7 @@ def plan_written(
         shown = sum(project.id in met for project, _ in orphans)
         project_plan = msgspec.structs.replace(project_plan, yielded=project_plan.yielded - shown)
     known_clients = clients.known.union(client.id for client in client_diff.inserts)
-    stubs = parents_of(project_diff.written, Project.PARENT, known_clients)
+    stubs: dict[Resource, Sequence[int]] = {"project": parents_of(project_diff.written, Project.PARENT, known_clients)}
     scopes: dict[Resource, ScopePlan] = {"client": client_plan, "project": project_plan}
     workspace = WorkspacePlan(Workspace(written.workspace_id, None), scopes)
     return WrittenPlan({"client": client_diff, "project": project_diff}, stubs, workspace)
@@ -81,7 +83,7 @@ def _orphans(
         return []
     ours = frozenset(scope.ids) - owned_by_others(scope.is_admin, rank, projects.viewers)
     found: list[tuple[Project, Change]] = []
-    for told in written.projects:
+    for told in written.told.get("project", ()):
         row = None if told.id in ours else rows.get(told.id)
         if row is None or row.record is None or row.deleted_at is not None or row.record.at != told.at:
             continue
