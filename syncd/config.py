@@ -192,15 +192,23 @@ def load_settings(path: Path | None, environ: Mapping[str, str], *, require_toke
 def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     """The file to read, see `load_settings`; raises ConfigError for one that is named but not there."""
     if path is not None:
-        if not path.exists():
+        if not _is_there(path):
             raise ConfigError([f"--config {shown(str(path))}: no such file; correct the path"])
         return path
     named = environ.get("SYNCD_CONFIG")
     if named:
-        if not Path(named).exists():
+        if not _is_there(Path(named)):
             raise ConfigError([f"$SYNCD_CONFIG names {shown(named)}: no such file; correct or unset it"])
         return Path(named)
-    return next((place for place in (LOCAL_CONFIG, SYSTEM_CONFIG) if place.exists()), None)
+    return next((place for place in (LOCAL_CONFIG, SYSTEM_CONFIG) if _is_there(place)), None)
+
+
+def _is_there(path: Path) -> bool:
+    """Also true where that cannot be told, as in a directory that is closed to us: who then reads it says why."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _tree_of(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from syncd import config_problems as words
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, reason_of
 from syncd.tokens import shown
 
 
@@ -25,5 +25,5 @@ def read_toml(file: Path, problems: Sequence[str]) -> dict[str, Any]:
     except RecursionError:
         problem = "is nested too deeply; see config.example.toml"
     except OSError as error:
-        problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()}); correct path or rights"
+        problem = f"cannot be read ({reason_of(error)}); correct path or rights"
     raise ConfigError([*problems, f"{shown(str(file))}: {problem}"])

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from syncd.errors import reason_of
+
 NAME_RULE = "must be 1 to 64 of A-Z a-z 0-9 . _ -"
 # Secrets that an orchestrator mounts are readable by the whole container on purpose: nobody else lives in it.
 SECRET_MOUNTS = (Path("/run/secrets"), Path("/var/run/secrets"))
@@ -128,9 +130,8 @@ def read_secret(path: Path, environ: Mapping[str, str], place: str, what: str) -
             content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         raise SecretError(f"{place} does not exist; create it with mode 600 or correct the path") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a usable path"
-        raise SecretError(f"{place} cannot be read ({reason.lower()}); correct path or rights") from None
+    except (OSError, ValueError) as error:
+        raise SecretError(f"{place} cannot be read ({_reason(error)}); correct path or rights") from None
     if len(content) > _MAX_BYTES:
         raise SecretError(f"{place} is too large to hold the {what} alone; put nothing else there")
     return content
@@ -148,10 +149,8 @@ def list_token_files(directory: Path) -> list[Path]:
             key=lambda entry: entry.name,
         )
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a usable path"
-        raise SecretError(
-            f"token directory {shown(str(directory))} cannot be listed ({reason.lower()}); correct the path"
-        ) from None
+        place = f"token directory {shown(str(directory))}"
+        raise SecretError(f"{place} cannot be listed ({_reason(error)}); correct the path") from None
 
 
 def shown(text: str) -> str:
@@ -162,6 +161,11 @@ def shown(text: str) -> str:
     text = _LOOKS_LIKE_TOKEN.sub("***", text)
     printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return printable if len(printable) <= 200 else printable[:199] + "…"
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Why a path cannot be used; ValueError: there is a NUL in it."""
+    return reason_of(error) if isinstance(error, OSError) else "not a usable path"
 
 
 def _is_mounted_secret(path: Path, environ: Mapping[str, str]) -> bool:

@@ -164,6 +164,16 @@ def test_a_named_file_that_is_missing_is_an_error_of_its_own(nowhere: Path) -> N
     assert named.value.problems == ("$SYNCD_CONFIG names gone.toml: no such file; correct or unset it",)
 
 
+@pytest.mark.parametrize("by_option", [True, False], ids=["--config", "$SYNCD_CONFIG"])
+def test_a_file_that_cannot_even_be_looked_for_is_one_line(by_option: bool) -> None:
+    """As one in a directory that is closed to this user; here its name is too long."""
+    path = "x" * 300
+    with pytest.raises(ConfigError) as raised:
+        load_settings(Path(path) if by_option else None, ENVIRON | {"SYNCD_CONFIG": path})
+    (problem,) = raised.value.problems
+    assert problem.endswith(": cannot be read (file name too long); correct path or rights")
+
+
 def test_without_a_file_the_lone_token_is_mirrored_into_the_embedded_database() -> None:
     """The way to try syncd in a minute."""
     settings = load_settings(None, {"TOGGL_API_TOKEN": "abc"})
