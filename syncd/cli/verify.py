@@ -12,7 +12,6 @@ from syncd.cli.token_options import some_tokens
 from syncd.clock import Clock
 from syncd.service.once import select
 from syncd.service.verifying import verify
-from syncd.toggl.dialect import Cost
 
 
 @click.command("verify")
@@ -25,17 +24,14 @@ def command(context: click.Context, names: tuple[str, ...], repair: bool, as_jso
     settings, clock = for_a_person(settings_of(context), sys.stderr), Clock()
     chosen = select(settings, names)
     reporter = open_reporter(settings, sys.stderr, clock)
-    total = [0, 0]
 
-    def tell(cost: Cost) -> None:
-        total[0] += cost.requests
-        total[1] += 1
-        if total[1] == len(chosen) and not as_json:
-            click.echo(f"reading the source takes about {total[0]} requests")
+    def tell(requests: int) -> None:
+        if not as_json:
+            click.echo(f"reading the source takes about {requests} requests")
 
     result = run_async(reporter, verify(settings, reporter, clock, chosen, repair=repair, on_price=tell))
     if as_json:
-        found = {"requests": total[0], "rows": result.rows, "repaired": result.repaired, "failures": result.failures}
+        found = {name: getattr(result, name) for name in ("requests", "rows", "repaired", "failures")}
         click.echo(json.dumps({**found, "drift": msgspec.to_builtins(result.drifts)}, default=plain))
     else:
         for name, why in result.failures.items():

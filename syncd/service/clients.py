@@ -28,6 +28,7 @@ from syncd.service.database import database_url, open_database
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import open_toggl
 from syncd.sync.echo import apply_written
+from syncd.sync.pull import keep_hold
 from syncd.toggl.client import Conversation
 from syncd.toggl.dialect import Inquiry
 from syncd.toggl.session import open_session
@@ -248,18 +249,17 @@ async def open_clients(
         try:
             yield Clients(CLIENTS_APIS[settings.toggl.api], token, conversation, database, why)
         finally:
-            hold_s = toggl.held_s(token.name)
-            if hold_s and database is not None:
-                with suppress(DatabaseError):
-                    await Store(database).hold(token.name, hold_s)
+            if database is not None:
+                await keep_hold(toggl, Store(database), token.name)
 
 
 async def _database(settings: Settings, reporter: Reporter, stack: AsyncExitStack) -> tuple[Database | None, str]:
     """The mirror, open until `stack` ends, or why there is none."""
     configured = settings.database
     embedded = DataDir(configured.data_dir or default_data_dir(os.environ))
-    if configured.url is None and not embedded.data.exists():  # none is made only to look into it
-        return None, "there is no mirror yet"
+    with suppress(OSError):  # what cannot be looked at says why when it is opened
+        if configured.url is None and not embedded.data.exists():  # none is made only to look into it
+            return None, "there is no mirror yet"
     patience = min(configured.connect_timeout, DATABASE_PATIENCE)
     settings = replace(settings, database=configured.model_copy(update={"connect_timeout": patience}))
     try:

@@ -60,7 +60,10 @@ async def pull_all(
     async def pull(name: str) -> PullReport:
         async with room:
             try:
-                report = _held_report(name, held[name]) if name in held else await runtime.pull(name, full=full)
+                if name in held:
+                    report = PullReport(name, reason="parked", error=held_back(held[name]))
+                else:
+                    report = await runtime.pull(name, full=full)
             except asyncio.CancelledError:
                 runtime.reporter.skipped(name, "shutdown")
                 raise
@@ -72,6 +75,6 @@ async def pull_all(
     return [task.result() for task in tasks]
 
 
-def _held_report(name: str, wait_s: float) -> PullReport:
-    error = RateLimited("Toggl asked to wait", retry_after_s=wait_s)
-    return PullReport(name, reason="parked", error=error)
+def held_back(wait_s: float) -> RateLimited:
+    """Why a token is not asked that may send nothing for so many seconds."""
+    return RateLimited("Toggl asked to wait", retry_after_s=wait_s)

@@ -11,18 +11,20 @@ from syncd.postgres.database import Database
 from syncd.postgres.mirror import read_held, read_workspace
 from syncd.records import Resource
 from syncd.service.database import database_url
-from syncd.service.once import pull_all
-from syncd.service.reporting import Reporter
-from syncd.service.runtime import DIALECTS, Runtime, open_runtime
+from syncd.service.once import held_back, pull_all
+from syncd.service.reporting import Reporter, explain
+from syncd.service.runtime import Runtime, open_runtime
+from syncd.sync.pull import keep_hold
 from syncd.sync.verify import Drift, Shelf, Sight, find_drift
 from syncd.toggl.client import Conversation
-from syncd.toggl.dialect import Cost, ListingPlan
+from syncd.toggl.dialect import ListingPlan
 
 
 @dataclass(slots=True)
 class Verification:
-    """What came of it. `failures`: token -> why it could not be asked, so that its rows were not compared."""
+    """What came of it. `requests`: its price; `failures`: token -> why its rows were not compared."""
 
+    requests: int = 0
     rows: int = 0
     drifts: list[Drift] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
@@ -40,57 +42,66 @@ async def verify(
     names: Sequence[str],
     *,
     repair: bool,
-    on_price: Callable[[Cost], None],
+    on_price: Callable[[int], None],
 ) -> Verification:
     """Compare `names` with the mirror. `on_price` hears first what it will cost in requests.
+
+    A token that may not send a request yet (Retry-After, quota) is not asked.
 
     Raises:
         DatabaseUnavailable, DatabaseUnusable.
     """
+    limit = settings.sync.max_concurrent_pulls
     async with (
         database_url(settings, exclusive=False) as url,
         open_runtime(settings, url, reporter, clock, patient=False) as runtime,
     ):
         verification = Verification()
-        asked = [name for name in names if await _price(settings, runtime, name, verification, on_price)]
-        sights = await _look(settings, runtime, asked, verification)
+        asked = await _price(runtime, names, verification)
+        on_price(verification.requests)
+        sights = await _look(runtime, asked, limit, verification)
+        for name in names:
+            await keep_hold(runtime.puller.toggl, runtime.puller.store, name)
         verification.rows = sum(sight.sighting.row_count for sight in sights)
         verification.drifts = await _drifts(runtime.database, sights)
         if repair and verification.drifts:
             before = len(verification.drifts)
-            await pull_all(runtime, asked, settings.sync.max_concurrent_pulls, full=True)
+            await pull_all(runtime, asked, limit, full=True)
             verification.drifts = await _drifts(runtime.database, sights)
             verification.repaired = before - len(verification.drifts)
         return verification
 
 
-async def _price(
-    settings: Settings, runtime: Runtime, name: str, verification: Verification, on_price: Callable[[Cost], None]
-) -> bool:
-    """Tell what one token costs; False if it cannot even be asked that."""
-    try:
-        on_price(
-            await _talk(runtime, name).converse(DIALECTS[settings.toggl.api].price(_plan(settings, runtime, name)))
-        )
-    except TogglError as error:
-        verification.failures[name] = str(error)
-        return False
-    return True
+async def _price(runtime: Runtime, names: Sequence[str], verification: Verification) -> list[str]:
+    """Note what `names` cost together; those of them that could be asked."""
+    held = await runtime.registry.held(names)
+    asked = []
+    for name in names:
+        try:
+            if name in held:
+                raise held_back(held[name])
+            cost = await _talk(runtime, name).converse(runtime.puller.dialect.price(_plan(runtime, name)))
+        except TogglError as error:
+            verification.failures[name] = explain(error)
+        else:
+            verification.requests += cost.requests
+            asked.append(name)
+    return asked
 
 
-async def _look(settings: Settings, runtime: Runtime, names: Sequence[str], verification: Verification) -> list[Sight]:
-    """What each token shows now, best rank first."""
-    dialect = DIALECTS[settings.toggl.api]
-    room = asyncio.Semaphore(settings.sync.max_concurrent_pulls)
+async def _look(runtime: Runtime, names: Sequence[str], limit: int, verification: Verification) -> list[Sight]:
+    """What each token shows now, best rank first; at most `limit` are asked at once."""
+    dialect = runtime.puller.dialect
+    room = asyncio.Semaphore(limit)
     ranks = {name: rank for rank, name in enumerate(runtime.subjects)}
 
     async def look(name: str) -> Sight | None:
         async with room:
             try:
-                fetched = await _talk(runtime, name).converse(dialect.listing(_plan(settings, runtime, name)))
+                fetched = await _talk(runtime, name).converse(dialect.listing(_plan(runtime, name)))
                 return Sight(name, ranks[name], dialect.decode(fetched))
             except TogglError as error:
-                verification.failures[name] = str(error)
+                verification.failures[name] = explain(error)
                 return None
 
     found = await asyncio.gather(*(look(name) for name in names))
@@ -113,6 +124,6 @@ def _talk(runtime: Runtime, name: str) -> Conversation:
     return runtime.puller.toggl.conversation(name, subject.secret, lambda retry: runtime.reporter.retry(name, retry))
 
 
-def _plan(settings: Settings, runtime: Runtime, name: str) -> ListingPlan:
-    only, resources = runtime.subjects[name].workspaces, settings.sync.resources
-    return ListingPlan(settings.toggl.projects, only, resources=resources)
+def _plan(runtime: Runtime, name: str) -> ListingPlan:
+    rules = runtime.puller.rules
+    return ListingPlan(rules.projects, runtime.subjects[name].workspaces, resources=rules.resources)

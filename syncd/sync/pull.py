@@ -96,7 +96,7 @@ class Puller:
                 return report
             begun = await self._begin(subject, report)
             await self._walk_in_time(subject, begun, report, full=full or begun.full_due)
-            await self._keep_hold(begun)
+            await keep_hold(self.toggl, self.store, begun.token)
         except SyncdError as error:
             await self._fail(begun, report, error)
         except Exception as error:  # noqa: BLE001 - one token's surprise must not touch the others
@@ -134,15 +134,8 @@ class Puller:
         with contextlib.suppress(TimeoutError, DatabaseError):
             async with asyncio.timeout(ABANDON_S):
                 await self.store.abandon(begun)
-                await self._keep_hold(begun)
+                await keep_hold(self.toggl, self.store, begun.token)
                 await self._settle(report, is_whole=None)
-
-    async def _keep_hold(self, begun: Begun) -> None:
-        """Write down what is left of a Retry-After: this process knows of it, the next one would not."""
-        hold_s = self.toggl.held_s(begun.token)
-        if hold_s:
-            with contextlib.suppress(DatabaseError):
-                await self.store.hold(begun.token, hold_s)
 
     async def _begin(self, subject: Subject, report: PullReport) -> Begun:
         with database_time(report, self.clock):
@@ -316,4 +309,12 @@ class Puller:
             report.next_due_at = await self.store.finish_failed(
                 begun, outcome.status, str(error), outcome.action, outcome.hold_s
             )
-        await self._keep_hold(begun)
+        await keep_hold(self.toggl, self.store, begun.token)
+
+
+async def keep_hold(toggl: Toggl, store: Store, token: str) -> None:
+    """Write down what is left of a Retry-After: this process knows of it, the next one would not."""
+    hold_s = toggl.held_s(token)
+    if hold_s:
+        with contextlib.suppress(DatabaseError):
+            await store.hold(token, hold_s)

@@ -252,6 +252,19 @@ async def test_a_lost_answer_leaves_it_unknown(speaking: Syncd, toggl: Emulator,
     assert sorted(client.name for client in world.clients.values()) == ["New", "Small Startup"]
 
 
+async def test_a_data_directory_that_cannot_be_looked_at_holds_up_no_write(syncd: Syncd, toggl: Emulator) -> None:
+    """As one that is closed to this user; here its name is too long."""
+    syncd.configure(
+        database={"data_dir": "x" * 300},
+        toggl={"base_url": toggl.url, "requests_per_second": 0},
+        tokens={"acme": CANARY_TOKEN},
+    )
+    outcome = await syncd("clients", "create", "--name", "New")
+    assert (outcome.exit_code, outcome.stdout.startswith("created")) == (0, True)
+    (message,) = outcome.messages
+    assert message.startswith("syncd: data directory ")
+
+
 async def test_a_hold_is_honoured_and_remembered(mirrored: Syncd, toggl: Emulator, mirror: Mirror) -> None:
     """What Toggl asked a write to do holds for pulls and for the next command, which asks nothing."""
     toggl.faults.add(mishaps.status(429, headers={"Retry-After": "1800"}), method="POST")

@@ -132,6 +132,27 @@ async def test_verify_says_which_token_could_not_be_asked(configured: Syncd, tog
     assert (outcome.exit_code, "acme: not compared" in outcome.stdout) == (1, True)
 
 
+async def test_verify_asks_nothing_of_a_source_that_asked_to_wait(
+    configured: Syncd, mirror: Mirror, toggl: Emulator
+) -> None:
+    """Whichever process it asked: the row of the token knows."""
+    await configured("once")
+    await mirror.do("UPDATE syncd.tokens SET not_before = now() + interval '1 hour'")
+    before = toggl.requests.total()
+    outcome = await configured("verify", "--repair")
+    assert (outcome.exit_code, toggl.requests.total() - before) == (1, 0)
+    assert "acme: not compared: Toggl asked to wait; next request in 3" in outcome.stdout
+
+
+async def test_verify_leaves_word_of_a_wait_that_it_was_asked_for(configured: Syncd, toggl: Emulator) -> None:
+    """The next process keeps to it."""
+    await configured("once")
+    toggl.faults.add(mishaps.status(429, headers={"Retry-After": "3600"}), times=None)
+    assert "acme: not compared" in (await configured("verify")).stdout
+    before = toggl.requests.total()
+    assert ((await configured("once")).exit_code, toggl.requests.total() - before) == (1, 0)
+
+
 async def test_resync_compares_everything(configured: Syncd, calendar: Calendar) -> None:
     """The next pull, though the answers are the same."""
     await configured("once")
