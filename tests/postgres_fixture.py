@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -65,7 +65,11 @@ class Cluster:
 
     def migrate(self, url: str) -> None:
         """Bring the schema of a database up to date with syncd's own migrations."""
-        self._runner.run(_migrate(url))
+        self._runner.run(_within(url, migrate))
+
+    def fill(self, url: str, script: str) -> None:
+        """Run statements in a database, in a session of their own."""
+        self._runner.run(_within(url, lambda connection: connection.execute(script)))
 
     def _run(self, statement: str) -> None:
         self._runner.run(self._execute(statement))
@@ -136,10 +140,10 @@ def data_dir() -> Iterator[Path]:
     shutil.rmtree(home)
 
 
-async def _migrate(url: str) -> None:
+async def _within(url: str, act: Callable[["asyncpg.Connection[asyncpg.Record]"], Awaitable[object]]) -> None:
     connection = await _connect(url)
     try:
-        await migrate(connection)
+        await act(connection)
     finally:
         await connection.close()
 

@@ -70,15 +70,20 @@ async def set_for_all(audit: Connection, setting: str) -> None:
 # -- sessions end -----------------------------------------------------------------------------------------------
 
 
-async def test_a_session_that_is_terminated_in_a_transaction(
-    stage: Stage, url: str, audit: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The workspace is done again, on a new connection."""
+def terminating(audit: Connection) -> Act:
+    """End the session that writes."""
 
     async def terminate(writer: WorkspaceWriter) -> None:
         await audit.execute("SELECT pg_terminate_backend($1)", writer._connection.get_server_pid())
 
-    struck = strike(monkeypatch, terminate, times=2)
+    return terminate
+
+
+async def test_a_session_that_is_terminated_in_a_transaction(
+    stage: Stage, url: str, audit: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workspace is done again, on a new connection."""
+    struck = strike(monkeypatch, terminating(audit), times=2)
     async with puller_of(stage, url) as puller:
         report = await puller.pull(T0)
     assert (report.result, report.db_retries, struck()) == ("changed", 2, 2)
@@ -89,11 +94,7 @@ async def test_sessions_that_are_terminated_every_time(
     stage: Stage, url: str, audit: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pull ends, says why, and leaves no half of anything; the next one does it all."""
-
-    async def terminate(writer: WorkspaceWriter) -> None:
-        await audit.execute("SELECT pg_terminate_backend($1)", writer._connection.get_server_pid())
-
-    struck = strike(monkeypatch, terminate, times=5)
+    struck = strike(monkeypatch, terminating(audit), times=5)
     async with puller_of(stage, url) as puller:
         report = await puller.pull(T0)
         assert (report.result, report.reason, struck()) == ("failed", "database", 5)

@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "docs" / "queries.md"
+AGENCY = Path(__file__).parent / "agency.sql"
+PAGE = Path(__file__).parents[2] / "docs" / "queries.md"
 _RECIPE = re.compile(r"^## (.+)\n(?:.*\n)*?```sql\n((?:.*\n)*?)```\n\n((?:\|.*\n)+)", re.MULTILINE)
 
 FROZEN = """

@@ -1,13 +1,12 @@
 """Every answer in docs/queries.md is the one that its query gives."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
 import pytest
 
-from tests.docs.cookbook import FROZEN, HERE, SESSION, Recipe, headings, recipes, shown
+from tests.docs.cookbook import AGENCY, FROZEN, SESSION, Recipe, headings, recipes, shown
 from tests.postgres_fixture import Cluster
 
 RECIPES = recipes()
@@ -17,19 +16,9 @@ RECIPES = recipes()
 def agency_url(cluster: Cluster, migrated_template: str) -> Iterator[str]:
     """A database in which it is always the same day."""
     url = cluster.create(migrated_template)
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_fill(url))
+    cluster.fill(url, f"SET timezone = 'UTC';\n{AGENCY.read_text('utf-8')}{FROZEN}")
     yield url
     cluster.drop(url)
-
-
-async def _fill(url: str) -> None:
-    connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
-    try:
-        await connection.execute((HERE / "agency.sql").read_text("utf-8"))
-        await connection.execute(FROZEN)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from typing import Any
 import asyncpg
 
 from syncd.clock import Clock
+from syncd.emulator.server import Emulator
+from tests.processes import eventually
 
 CANARY_TOKEN = "canary-7f3b9~token+of/t0"
 CANARY_PASSWORD = "canary 7f3b9:p@ss/word?%41"
@@ -81,3 +83,12 @@ def table_cells(text: str) -> list[list[str]]:
 def pull_rows(text: str) -> list[list[str]]:
     """The rows of a printed table of pulls: token, result, rows, new, updated, gone, put aside, requests."""
     return [row[:8] for row in table_cells(text)]
+
+
+async def until_asked(toggl: Emulator) -> None:
+    """Return once a request has come, answered or not."""
+
+    async def asked() -> bool:
+        return bool(toggl.requests)
+
+    await eventually(asked)

@@ -8,8 +8,8 @@ from syncd.emulator import mishaps
 from syncd.emulator.faults import Mishap
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
-from tests.integration.cli.stage import BOTH, CANARY_TOKEN, FIRST, WORKSPACES, Mirror, table_cells
-from tests.processes import Outcome, Syncd, eventually
+from tests.integration.cli.stage import BOTH, CANARY_TOKEN, FIRST, WORKSPACES, Mirror, table_cells, until_asked
+from tests.processes import Outcome, Syncd
 from tests.servers import unused_port
 
 WRONG_TOKEN = "canary-7f3b9-wrong"
@@ -95,12 +95,8 @@ async def test_source_that_does_not_answer_in_full(configured: Syncd, toggl: Emu
 async def test_ctrl_c_ends_the_wait_for_a_source(configured: Syncd, toggl: Emulator, mirror: Mirror) -> None:
     """Exit code 130 without a word; nothing is held against the token."""
     toggl.faults.add(mishaps.hang(), times=None)
-
-    async def asked() -> bool:
-        return bool(toggl.requests)
-
     async with configured.running("once") as once:
-        await eventually(asked)
+        await until_asked(toggl)
         outcome = await once.stop(signal.SIGINT)
     assert (outcome.exit_code, outcome.stdout, outcome.messages) == (130, "", [])
     assert await mirror.rows("SELECT next_due_at <= now(), not_before FROM syncd.tokens") == [(True, None)]

@@ -8,7 +8,7 @@ import pytest
 from syncd.emulator import mishaps
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
-from tests.integration.cli.stage import Calendar, Mirror
+from tests.integration.cli.stage import Calendar, Mirror, until_asked
 from tests.processes import Syncd, eventually
 from tests.servers import unused_port
 
@@ -109,13 +109,9 @@ async def test_rejected_token_does_not_end_the_daemon(configured: Syncd, world: 
 async def test_pull_at_work_is_rolled_back_by_a_stop(configured: Syncd, toggl: Emulator, mirror: Mirror) -> None:
     """A source that hangs holds up the exit for some seconds, not for ever; the token is due again at once."""
     toggl.faults.add(mishaps.hang(), times=None)
-
-    async def asked() -> bool:
-        return bool(toggl.requests)
-
     async with configured.running("run") as daemon:
         await daemon.event("syncd.leader.acquired")
-        await eventually(asked)
+        await until_asked(toggl)
         outcome = await daemon.stop(signal.SIGTERM)
     assert outcome.exit_code == 0
     assert outcome.event("syncd.stop.begin")["syncd.in_flight"] == 1
@@ -126,13 +122,9 @@ async def test_pull_at_work_is_rolled_back_by_a_stop(configured: Syncd, toggl: E
 async def test_second_signal_ends_at_once(configured: Syncd, toggl: Emulator) -> None:
     """Whoever presses Ctrl-C again does not want to wait for the hanging source."""
     toggl.faults.add(mishaps.hang(), times=None)
-
-    async def asked() -> bool:
-        return bool(toggl.requests)
-
     async with configured.running("run") as daemon:
         await daemon.event("syncd.leader.acquired")
-        await eventually(asked)
+        await until_asked(toggl)
         daemon.send(signal.SIGINT)
         await daemon.event("syncd.stop.begin")
         assert (await daemon.stop(signal.SIGINT)).exit_code == -signal.SIGINT

@@ -1,6 +1,5 @@
 """What reports ask is answered from an index, with 100,000 rows in every table."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -73,18 +72,9 @@ AS_OF_AN_INSTANT = {
 def loaded_url(cluster: Cluster, migrated_template: str) -> Iterator[str]:
     """A database with many rows."""
     url = cluster.create(migrated_template)
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_load(url))
+    cluster.fill(url, LOAD)
     yield url
     cluster.drop(url)
-
-
-async def _load(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(LOAD)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Deletes, end to end: confirmations, the guard, a person's word, reappearance."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -281,43 +282,41 @@ async def test_a_list_that_is_right_costs_one_request_per_tombstone(
     assert [r.traffic.requests for r in reports] == [3, 6]
 
 
-async def test_two_tokens_need_no_more_rounds_than_one(
-    database: Database, session: aiohttp.ClientSession, emulator: Emulator, world: World
-) -> None:
-    """Two rounds in which everybody misses it: the one who looks last in the second buries it."""
+@pytest.fixture
+async def two(mirror: Mirror, world: World) -> Mirror:
+    """A second administrator's token."""
     (workspace_id,) = world.workspaces
     world.add_user("t1", "e" * 32)
     world.share("t1", workspace_id, admin=True)
-    tokens = {"t0": world.tokens["t0"], "t1": "e" * 32}
-    mirror = await mirror_of(database, session, emulator.url, tokens, deletes=DeleteRules(min_age=timedelta(0)))
+    await register(mirror.database, "t0", "t1")
+    return replace(mirror, tokens=dict(world.tokens))
+
+
+async def test_two_tokens_need_no_more_rounds_than_one(two: Mirror, world: World) -> None:
+    """Two rounds in which everybody misses it: the one who looks last in the second buries it."""
     for token in ("t0", "t1", "t0", "t1"):
-        await mirror.pull(token)
+        await two.pull(token)
     world.delete_client(some(world, 1)[0])
-    reports = [await mirror.pull(token) for token in ("t0", "t1", "t0", "t1")]
+    reports = [await two.pull(token) for token in ("t0", "t1", "t0", "t1")]
     assert [r.counts["client"].deleted for r in reports] == [0, 0, 0, 1]
 
 
 async def test_a_row_that_was_hidden_from_one_token_is_not_gone_when_the_other_misses_it_once(
-    database: Database, session: aiohttp.ClientSession, emulator: Emulator, world: World
+    two: Mirror, world: World
 ) -> None:
     """What one token missed while the other saw it is no evidence for the day when the other glitches."""
     (workspace_id,) = world.workspaces
-    world.add_user("t1", "e" * 32)
-    world.share("t1", workspace_id, admin=True)
-    tokens = {"t0": world.tokens["t0"], "t1": "e" * 32}
-    mirror = await mirror_of(
-        database, session, emulator.url, tokens, deletes=DeleteRules(min_age=timedelta(0)), projects="client"
-    )
+    two.puller = replace(two.puller, rules=replace(two.puller.rules, projects="client"))
     project = min(world.projects)
-    await mirror.pull("t0")
-    await mirror.pull("t1")
+    await two.pull("t0")
+    await two.pull("t1")
     world.share("t0", workspace_id, admin=False)
     world.update_project(project, is_private=True)
     for token in ("t0", "t1") * 4:
-        await mirror.pull(token)
+        await two.pull(token)
     world.share("t1", workspace_id, admin=False)
-    await mirror.pull("t1")
-    assert await mirror.value("SELECT deleted_at FROM toggl.projects WHERE id = $1", project) is None
+    await two.pull("t1")
+    assert await two.value("SELECT deleted_at FROM toggl.projects WHERE id = $1", project) is None
 
 
 async def test_another_account_behind_a_name_misses_nothing(mirror: Mirror, world: World) -> None:

@@ -8,12 +8,9 @@ from syncd.emulator import mishaps, seed
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
 from syncd.postgres.database import Database
-from syncd.sync.deletes import DeleteRules
 from syncd.toggl import v9
 from tests.integration.sync.conftest import Mirror, mirror_of
 from tests.integration.sync.test_v9 import AT_ONCE
-
-WELL = DeleteRules()
 
 
 @pytest.fixture
