@@ -145,7 +145,7 @@ MUTANTS = [
     Mutant("a hold binds those who wait already", "syncd/toggl/client.py",
            "if pacer.is_held(slot):", "if False:", SIM),
     Mutant("a hold outlives the process", "syncd/sync/pull.py",
-           "        if hold_s:\n", "        if False:\n", STORE),
+           "    if hold_s:\n", "    if False:\n", STORE),
     Mutant("a hold parks the token", "sql/queries/tokens.sql",
            "now() + make_interval(secs => $6::float8)),", "now() + make_interval(secs => 0 * $6::float8)),", STORE),
     Mutant("a hold that another process was told of is kept", "sql/queries/tokens.sql",
