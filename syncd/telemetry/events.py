@@ -1,14 +1,14 @@
 """The catalogue: every event that syncd logs, when, and what whoever is on call does with it.
 
 An event's name never holds a value, so that names can be counted and searched; values are fields. `check` tells
-whether a line keeps to the catalogue, `json_schema` says the same in the language of other tools.
+whether a line keeps to the catalogue; `syncd.telemetry.reference` says the same in the language of other tools.
 """
 
 from collections.abc import Mapping
 
 from syncd.telemetry import row_events  # noqa: F401 - its events are part of the catalogue
 from syncd.telemetry.event import DEFINED, Event, NotInCatalogue, define
-from syncd.telemetry.fields import COMMON, CORRELATION, ERROR, FIELDS, HEARTBEAT, HTTP, PULL
+from syncd.telemetry.fields import CORRELATION, ERROR, FIELDS, HEARTBEAT, HTTP, PULL
 
 _EVERYWHERE = frozenset(field.name for field in CORRELATION)
 
@@ -333,19 +333,3 @@ def check(event: Event, values: Mapping[str, object]) -> None:
             raise NotInCatalogue(f"{event.name} has no field {name}")
         if not FIELDS[name].accepts(value):
             raise NotInCatalogue(f"{event.name}: {name} must be {FIELDS[name].kind}, not {type(value).__name__}")
-
-
-def json_schema(event: Event) -> dict[str, object]:
-    """The JSON Schema (draft 2020-12) of a line of *event*."""
-    names = [field.name for field in (*COMMON, *CORRELATION)] + sorted(event.fields)
-    properties = {name: FIELDS[name].schema() | {"description": FIELDS[name].meaning} for name in names}
-    properties["event.action"] = properties["event.action"] | {"const": event.name}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": event.name,
-        "description": event.meaning,
-        "type": "object",
-        "properties": properties,
-        "required": [field.name for field in COMMON],
-        "additionalProperties": False,
-    }

@@ -75,7 +75,7 @@ COMMON = (
     Field("syncd.run.id", "text", "one process from start to end"),
 )
 
-# Which unit of work a line belongs to: allowed on every event, for lines inside a pull inherit them.
+# Which unit of work a line belongs to: allowed on every event.
 CORRELATION = (
     Field("syncd.pull.id", "text", "one turn of one token"),
     Field("syncd.token.id", "text", "the token's name in the configuration, never its secret"),

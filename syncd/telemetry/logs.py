@@ -10,9 +10,7 @@ and one that cannot be written is counted in `Log.lost`.
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from typing import Any, Literal, TextIO
@@ -33,7 +31,6 @@ _LEVELS: Mapping[int, Level] = {number: level for level, number in _NUMBERS.item
 _MAX_FRAMES = 30
 _NO_FIELDS: Mapping[str, object] = {}
 _LOGGER = logging.getLogger("syncd.events")
-_CONTEXT: ContextVar[Mapping[str, object]] = ContextVar("fields of the lines of this context", default=_NO_FIELDS)
 
 
 class Log:
@@ -94,16 +91,6 @@ class Log:
             if self._strict:
                 raise
             self._handler.lost += 1
-
-    def within(self, fields: Mapping[str, object]) -> AbstractContextManager[None]:
-        """All lines in this context, and in tasks begun there, carry *fields*: syncd.pull.id and its like.
-
-        Raises:
-            NotInCatalogue: strict, and a name is none of those that every event has.
-        """
-        if self._strict:
-            events.check(events.LOG_FOREIGN, fields)
-        return _within(fields)
 
     def close(self) -> None:
         """Stop writing, and let libraries log as if `configure` had never been. The stream stays open."""
@@ -201,7 +188,7 @@ class _Composer:
         event, fields, error = getattr(record, "syncd_line", (events.LOG_FOREIGN, {"log.logger": record.name}, None))
         if event is events.LOG_FOREIGN and record.exc_info:
             error = record.exc_info[1]
-        values = {**_CONTEXT.get(), **fields, **_error_fields(event, error)}
+        values = {**fields, **_error_fields(event, error)}
         line = {
             "@timestamp": self._clock.now(),
             "log.level": _level_of(record.levelno),
@@ -248,15 +235,6 @@ def program_version() -> str:
         return version("syncd")
     except PackageNotFoundError:
         return "unknown"
-
-
-@contextmanager
-def _within(fields: Mapping[str, object]) -> Iterator[None]:
-    token = _CONTEXT.set({**_CONTEXT.get(), **fields})
-    try:
-        yield
-    finally:
-        _CONTEXT.reset(token)
 
 
 # ASCII only: no reader can then take a character of a value for a line break or a broken encoding.

@@ -8,13 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from syncd.records import ALWAYS, Resource
 from syncd.telemetry.events import CATALOGUE
 from syncd.telemetry.logs import program_version
-
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 PullResult = Literal["unchanged", "changed", "partial", "failed"]
 RowChange = Literal["inserted", "updated", "deleted", "reappeared"]
@@ -27,14 +24,13 @@ _STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx", "none")
 # A pull is a few paced requests: between a tenth of a second and the ten minutes after which it is given up.
 _PULL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
-
-# Columns of toggl.sync_status that become one gauge per token: five series for each.
+# Columns of toggl.sync_status that become one gauge per token, and what each means.
 _OF_TOKENS = (
-    ("staleness_seconds", "staleness_seconds", "Time since the last successful pull began"),
-    ("quota_remaining", "quota_remaining", "Requests left in this hour, as the API last said"),
-    ("rows", "rows", "Records that the token sees"),
-    ("deletes_held", "deletes_held", "Deletions that wait for a person"),
-    ("quarantined", "quarantined", "Records that are kept aside"),
+    ("staleness_seconds", "Time since the last successful pull began"),
+    ("quota_remaining", "Requests left in this hour, as the API last said"),
+    ("rows", "Records that the token sees"),
+    ("deletes_held", "Deletions that wait for a person"),
+    ("quarantined", "Records that are kept aside"),
 )
 # A healthy loop is late by less than a millisecond; what a person notices begins at a quarter of a second.
 _LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -87,28 +83,26 @@ class Metrics:
     """
 
     def __init__(self, resources: Iterable[Resource] = ALWAYS) -> None:
-        self._registry = CollectorRegistry()
-        self._service = ServiceMetrics(self._registry)
+        self.registry = CollectorRegistry()
+        self.service = ServiceMetrics(self.registry)
         self._by_token = {
-            column: Gauge(f"syncd_token_{name}", meaning, ["token"], registry=self._registry)
-            for column, name, meaning in _OF_TOKENS
+            column: Gauge(f"syncd_token_{column}", meaning, ["token"], registry=self.registry)
+            for column, meaning in _OF_TOKENS
         }
-        self._pulls = Counter("syncd_pulls", "Pulls ended", ["result"], registry=self._registry)
+        self._pulls = Counter("syncd_pulls", "Pulls ended", ["result"], registry=self.registry)
         self._pull_seconds = Histogram(
-            "syncd_pull_duration_seconds", "Time a pull took", buckets=_PULL_SECONDS, registry=self._registry
+            "syncd_pull_duration_seconds", "Time a pull took", buckets=_PULL_SECONDS, registry=self.registry
         )
         self._requests = Counter(
-            "syncd_http_requests", "Requests answered, or not (none)", ["status_class"], registry=self._registry
+            "syncd_http_requests", "Requests answered, or not (none)", ["status_class"], registry=self.registry
         )
-        self._retries = Counter("syncd_http_retries", "Requests sent again", registry=self._registry)
-        self._rows = Counter("syncd_rows_written", "Rows written", ["resource", "kind"], registry=self._registry)
-        self._quarantined = Gauge("syncd_quarantined", "Records that are kept aside", registry=self._registry)
-        self._tokens = Gauge("syncd_tokens", "Tokens by state", ["status"], registry=self._registry)
-        self._staleness = Gauge(
-            "syncd_staleness_max_seconds", "Age of the oldest last success", registry=self._registry
-        )
-        self._stale = Gauge("syncd_tokens_stale", "Tokens that are stale beyond their bound", registry=self._registry)
-        self._events = Counter("syncd_log_events", "Lines of the log, by event", ["event"], registry=self._registry)
+        self._retries = Counter("syncd_http_retries", "Requests sent again", registry=self.registry)
+        self._rows = Counter("syncd_rows_written", "Rows written", ["resource", "kind"], registry=self.registry)
+        self._quarantined = Gauge("syncd_quarantined", "Records that are kept aside", registry=self.registry)
+        self._tokens = Gauge("syncd_tokens", "Tokens by state", ["status"], registry=self.registry)
+        self._staleness = Gauge("syncd_staleness_max_seconds", "Age of the oldest last success", registry=self.registry)
+        self._stale = Gauge("syncd_tokens_stale", "Tokens that are stale beyond their bound", registry=self.registry)
+        self._events = Counter("syncd_log_events", "Lines of the log, by event", ["event"], registry=self.registry)
         for event in CATALOGUE:
             self._events.labels(event)
         for result in _RESULTS:
@@ -127,9 +121,9 @@ class Metrics:
         self._pull_seconds.observe(duration_s)
 
     def requests_answered(self, http_status: int | None, count: int) -> None:
-        """One request got a status, or None: no answer came."""
-        known = http_status is not None and 200 <= http_status < 600
-        self._requests.labels(f"{http_status // 100}xx" if http_status and known else "none").inc(count)
+        """So many requests got this status, or None: no answer came."""
+        status_class = "none" if http_status is None or not 200 <= http_status < 600 else f"{http_status // 100}xx"
+        self._requests.labels(status_class).inc(count)
 
     def request_retried(self) -> None:
         """One request is sent again."""
@@ -151,16 +145,6 @@ class Metrics:
         """Seconds since the last success of the token that waits longest."""
         self._staleness.set(seconds)
 
-    @property
-    def registry(self) -> CollectorRegistry:
-        """For handlers that write it out."""
-        return self._registry
-
-    @property
-    def service(self) -> "ServiceMetrics":
-        """Those about the process and its database."""
-        return self._service
-
     def set_of_tokens(self, tokens: Mapping[str, Mapping[str, Any]]) -> None:
         """Token -> its row of toggl.sync_status. What is unknown (None) has no series; nor has any other token."""
         for column, gauge in self._by_token.items():
@@ -176,7 +160,3 @@ class Metrics:
     def event_emitted(self, event: str) -> None:
         """An event of the catalogue was logged, or would have been if its level were written."""
         self._events.labels(event).inc()
-
-    def render(self) -> bytes:
-        """All of it in the text format that CONTENT_TYPE names."""
-        return generate_latest(self._registry)

@@ -54,7 +54,7 @@ def page() -> str:
         ),
         "## On every line\n",
         _fields(field.name for field in COMMON),
-        "## Where it applies: which unit of work\n\nAny event may have these; lines within a pull inherit them.\n",
+        "## Where it applies: which unit of work\n\nAny event may have these.\n",
         _fields(field.name for field in CORRELATION),
         *(_section(event) for event in _sorted()),
     ]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from prometheus_client import generate_latest
 
 from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
@@ -80,11 +81,11 @@ async def test_stale_token_is_told_of_until_it_is_fresh(watched: Watched) -> Non
     assert (breached["event.action"], breached["log.level"]) == ("syncd.freshness.breached", "error")
     assert (breached["syncd.token.id"], breached["syncd.bound_seconds"]) == ("acme", 900)
     assert 960 <= breached["syncd.staleness_seconds"] < 1020
-    assert b"\nsyncd_tokens_stale 1.0\n" in watched.reporter.metrics.render()
+    assert b"\nsyncd_tokens_stale 1.0\n" in generate_latest(watched.reporter.metrics.registry)
     assert await watched.told() == []
     await watched.set("last_success_at = now()")
     assert [line["event.action"] for line in await watched.told()] == ["syncd.freshness.restored"]
-    assert b"\nsyncd_tokens_stale 0.0\n" in watched.reporter.metrics.render()
+    assert b"\nsyncd_tokens_stale 0.0\n" in generate_latest(watched.reporter.metrics.registry)
 
 
 async def test_interval_that_the_quota_allows_is_what_is_promised(watched: Watched) -> None:

@@ -1,6 +1,5 @@
 """One event, one line, whatever is in it and whoever wrote it."""
 
-import asyncio
 import io
 import json
 import logging
@@ -143,26 +142,6 @@ def test_a_very_deep_trace_is_cut_at_its_old_end(capture: Callable[..., Any]) ->
     assert trace.count("File ") == 30
     assert "in bottom" in trace
     assert trace.endswith("ValueError: too deep")
-
-
-def test_lines_within_a_pull_carry_its_id(capture: Callable[..., Any]) -> None:
-    """Those of libraries too; and tasks that run at the same time do not mix."""
-    captured = capture()
-
-    async def pull(name: str) -> None:
-        with captured.log.within({"syncd.pull.id": name}):
-            await asyncio.sleep(0)
-            captured.log.emit(events.HTTP_RATE_LIMITED)
-            logging.getLogger("aiohttp").warning("x")
-
-    async def main() -> None:
-        await asyncio.gather(pull("a"), pull("b"))
-        captured.log.emit(events.READY)
-
-    asyncio.run(main())
-    ids = [line.get("syncd.pull.id") for line in captured.lines]
-    assert sorted(ids[:-1]) == ["a", "a", "b", "b"]
-    assert ids[-1] is None
 
 
 def test_lines_of_libraries_go_the_same_way(capture: Callable[..., Any]) -> None:
