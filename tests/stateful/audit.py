@@ -13,8 +13,8 @@ _ROWS = """SELECT id, deleted_at, _is_stub, _pull_id, xmin::text AS stamp, _vali
            FROM toggl.{resource}s"""
 _VERSIONS = """SELECT id, valid_from, valid_to, is_current, change_kind, end_kind, {columns}
                FROM toggl.{resource}s_history ORDER BY id, valid_from"""
-_TORN = """SELECT count(*) FROM syncd.scopes c JOIN syncd.scopes p USING (token, workspace_id)
-           WHERE c.resource = 'client' AND p.resource = 'project' AND c.pull_id <> p.pull_id"""
+_TORN = """SELECT count(*) FROM (SELECT FROM syncd.scopes GROUP BY token, workspace_id
+                                 HAVING min(pull_id) <> max(pull_id)) AS torn"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Mirror:
-    """`torn`: workspaces whose clients and projects are of different pulls of one token."""
+    """`torn`: workspaces whose resources are of different pulls of one token."""
 
     rows: Mapping[Key, Row]
     versions: Mapping[Key, list[Version]]
@@ -85,7 +85,7 @@ async def read(database: Database) -> Mirror:
 
 def check_state(mirror: Mirror, source: Source) -> None:
     """What holds at any moment."""
-    assert mirror.torn == 0, "clients and projects of one workspace are of different pulls"
+    assert mirror.torn == 0, "the resources of one workspace are of different pulls"
     assert mirror.quarantined == 0, "a good row was put aside"
     assert mirror.versions.keys() <= mirror.rows.keys()
     for key, row in mirror.rows.items():

@@ -46,7 +46,7 @@ KINDS: dict[str, Callable[[], Mishap]] = {
 SLOW = ("hang", "slow")
 """Kinds that are pulled through with little patience."""
 
-PLACES = ("workspaces", "clients", "first projects", "later projects")
+PLACES = ("workspaces", "clients", "first projects", "later projects", "tags")
 
 
 def arm(faults: Faults, kind: str, place: str, token: str, *, lasts: bool, fired: Counter[str]) -> None:

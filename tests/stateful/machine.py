@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from syncd.errors import ConfigError, TogglError
+from syncd.records import ALWAYS, Resource
 from syncd.service.clients import NEXT_PULL, Clients
 from syncd.sync.deletes import DeleteRules
 from syncd.toggl.writes import ClientFields
 from tests.postgres_fixture import Cluster
 from tests.stateful import audit, faults
-from tests.stateful.source_rules import FEW, PICK, TOKENS
-from tests.stateful.stage import PLACES, Stage, Turn
+from tests.stateful.source_rules import FEW, PICK, RESOURCE, TOKENS
+from tests.stateful.stage import EVERYTHING, PLACES, Stage, Turn
 from tests.stateful.watch import MAX_SHARE, Watch
 
 ACCESS = st.fixed_dictionaries(
@@ -41,12 +42,20 @@ class MirrorMachine(Watch):
         projects=st.sampled_from(("auto", "auto", "client")),
         min_age=st.sampled_from((timedelta(0), timedelta(minutes=15))),
         confirmations=st.integers(1, 2),
+        resources=st.sampled_from((EVERYTHING, ALWAYS)),
     )
-    def begin(self, rights: dict[str, list[str]], projects: str, min_age: timedelta, confirmations: int) -> None:
-        self.begin_world(rights, by_client=projects == "client")
+    def begin(
+        self,
+        rights: dict[str, list[str]],
+        projects: str,
+        min_age: timedelta,
+        confirmations: int,
+        resources: Sequence[Resource] = EVERYTHING,
+    ) -> None:
+        self.begin_world(rights, resources, by_client=projects == "client")
         self.deletes = DeleteRules(min_age=min_age, confirmations=confirmations, max_share=MAX_SHARE)
         self.url = self.cluster.create(self.template)
-        self.stage = Stage(self.url, self.world, projects=projects, deletes=self.deletes)
+        self.stage = Stage(self.url, self.world, projects=projects, deletes=self.deletes, resources=resources)
         self.configure(list(TOKENS))
         self.is_sound = True
 
@@ -146,18 +155,15 @@ class MirrorMachine(Watch):
                     self.pull_quietly(token)
         self.did("pull: each")
 
-    @rule(token=st.sampled_from(TOKENS), resource=st.sampled_from(("client", "project")), pick=PICK, full=st.booleans())
+    @rule(token=st.sampled_from(TOKENS), resource=RESOURCE, pick=PICK, full=st.booleans())
     def edit_twice_in_a_second(self, token: str, resource: str, pick: int, full: bool) -> None:
         """A pull falls between two edits that share their `at`."""
         row = self.pick_row(resource, pick)
-        if row is None or not self.is_free(row, getattr(row, "client_id", None), row.name):
+        if row is None:
             return
         self.second += 1
         for _ in range(2):
-            if resource == "client":
-                self.do_edit_client(self.world.clients[row.id], "rename")
-            else:
-                self.do_edit_project(self.world.projects[row.id], "color")
+            getattr(self.world, f"update_{resource}")(row.id, name=self.fresh("twice"))
             self.changed(f"{resource}: twice in a second")
             if token in self.configured:
                 self.pull_quietly(token, full=full)

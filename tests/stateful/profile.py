@@ -36,6 +36,7 @@ EXPECTED = (
     *(f"client: {kind}" for kind in (*source_rules.CLIENT_EDITS, "create", "set back", "twice in a second")),
     *(f"project: {kind}" for kind in (*source_rules.PROJECT_EDITS, "create", "set back", "twice in a second")),
     *("project: move", "project: leave its client"),
+    *(f"tag: {kind}" for kind in ("rename", "create", "set back", "twice in a second")),
     *(f"delete {kind}" for kind in source_rules.DELETES),
     *(f"bring back: {kind}" for kind in source_rules.RETURNS),
     *(f"right: {right}" for right in source_rules.RIGHTS),

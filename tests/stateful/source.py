@@ -7,15 +7,16 @@ who sees what is worked out anew. Times are steps: one for each change of the wo
 import contextlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from syncd.emulator.model import World
-from syncd.emulator.rows import Client, Project
+from syncd.emulator.rows import Client, Project, Tag
 
+Row = Client | Project | Tag
 Key = tuple[str, int]
 """Resource and id."""
 
@@ -25,15 +26,19 @@ State = tuple[Any, ...]
 COLUMNS = {
     "client": ("workspace_id", "name", "notes", "hourly_rate", "currency", "at"),
     "project": ("workspace_id", "client_id", "name", "active", "is_private", "billable", "color", "rate", "at"),
+    "tag": ("workspace_id", "name", "at"),
 }
 WIRE = {
     "client": ("wid", "name", "notes", "hrate", "cur", "at"),
     "project": ("wid", "cid", "name", "active", "is_private", "billable", "color", "rate", "at"),
+    "tag": ("wid", "name", "at"),
 }
 
 
-def state_of(row: Client | Project, *, rates: bool) -> State:
+def state_of(row: Row, *, rates: bool) -> State:
     """A row of the source as columns; without `rates`, as somebody sees it who may not see money."""
+    if isinstance(row, Tag):
+        return row.workspace_id, row.name, row.at
     amount = row.hrate if isinstance(row, Client) else row.rate
     money = Decimal(str(amount)) if rates and amount is not None else None
     if isinstance(row, Client):
@@ -73,15 +78,17 @@ def administered_in(answers: Iterable[tuple[str, int, bytes]]) -> set[int]:
 class Source:
     """All that the source ever was. Call `moment` after each change of the world or of somebody's rights.
 
-    `by_client`: everybody lists projects client by client, and sees none without client.
+    `by_client`: everybody lists projects client by client, and sees none without client. `resources`: those that are
+    mirrored; nothing is known of the others.
     """
 
-    def __init__(self, world: World, *, by_client: bool) -> None:
+    def __init__(self, world: World, resources: Sequence[str], *, by_client: bool) -> None:
         self.by_client = by_client
+        self.resources = resources
         self.step = 0
         self.world = world
-        self.rows: dict[Key, Client | Project] = {}
-        self.past: dict[Key, list[Client | Project]] = defaultdict(list)
+        self.rows: dict[Key, Row] = {}
+        self.past: dict[Key, list[Row]] = defaultdict(list)
         self.had: dict[Key, set[State]] = defaultdict(set)
         self.went_back: set[Key] = set()
         self.visible_since: dict[str, dict[Key, int]] = defaultdict(dict)
@@ -91,8 +98,8 @@ class Source:
         """Note what is new, and since when each token sees what it sees."""
         self.step += 1
         world, before = self.world, self.rows
-        self.rows = {("client", id_): row for id_, row in world.clients.items()}
-        self.rows |= {("project", id_): project for id_, project in world.projects.items()}
+        every = {resource: getattr(world, f"{resource}s") for resource in self.resources}
+        self.rows = {(resource, id_): row for resource, rows in every.items() for id_, row in rows.items()}
         for key, row in self.rows.items():
             if row is not before.get(key):
                 if any(row.at < old.at for old in self.past[key]):
@@ -107,9 +114,9 @@ class Source:
         return self.world.users[token].access.get(workspace_id, False)
 
     def shows_by_id(self, token: str, key: Key) -> bool:
-        """Whether the source shows a row to who asks for it by its id, whatever lists hold."""
+        """Whether the source shows a row to who asks for it by its id, whatever lists hold; tags it only lists."""
         user, row = self.world.users[token], self.rows.get(key)
-        if row is None or user.is_revoked or row.workspace_id not in user.access:
+        if row is None or isinstance(row, Tag) or user.is_revoked or row.workspace_id not in user.access:
             return False
         return user.access[row.workspace_id] or not (isinstance(row, Project) and row.is_private)
 

@@ -1,6 +1,7 @@
 """The rules by which the source changes: edits, moves, deletes, restores, and rights."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from syncd.emulator.model import World
-from syncd.emulator.rows import Client, Project
-from tests.stateful.source import Key, Source
+from syncd.emulator.rows import Client, Project, Tag
+from tests.stateful.source import COLUMNS, Key, Row, Source
 
 BEGINNING = datetime(2024, 5, 1, 12, tzinfo=UTC)
 TOKENS = ("t0", "t1", "t2")
@@ -20,16 +21,18 @@ RIGHTS = ("admin", "member", "none")
 PICK = st.one_of(st.integers(0, 2), st.integers(0, 99))
 """Which of several rows, modulo how many there are: a few come often, for a row must see much to be in danger."""
 
+RESOURCE = st.sampled_from(tuple(COLUMNS))
 CLIENT_EDITS = ("rename", "set notes", "clear notes", "set rate", "clear rate", "touch")
 PROJECT_EDITS = ("rename", "archive", "restore", "hide", "show", "set rate", "clear rate", "color", "touch")
 RETURNS = ("same row", "same row, touched", "same name, new id")
-DELETES = ("client", "project", "many projects", "all clients")
+DELETES = ("client", "project", "many projects", "all clients", "tag")
 FEW = 4
 """Of so few rows none is deleted, lest nothing be left to happen to."""
 
 
 def small_world(rights: dict[str, list[str]], world: World) -> None:
-    """Three shared workspaces: a full one that hides its rates from members, a small one, one with many clients."""
+    """Three shared workspaces: a full one that hides its rates from members, a small one, one with many clients. Each
+    has some tags."""
     for id_, (premium, hides) in zip(WORKSPACES, ((True, True), (True, False), (False, False)), strict=True):
         world.create_workspace(
             f"workspace {id_}", workspace_id=id_, premium=premium, only_admins_see_billable_rates=hides
@@ -44,6 +47,8 @@ def small_world(rights: dict[str, list[str]], world: World) -> None:
         for n in range(projects):
             parent = ids[n % clients] if n % 4 != 3 else None
             world.create_project(workspace_id, f"project {n}", parent, is_private=n % 5 == 4, rate=20.0 + n)
+        for n in range(projects // 2):
+            world.create_tag(workspace_id, f"tag {n}")
 
 
 class SourceRules(RuleBasedStateMachine):
@@ -58,12 +63,12 @@ class SourceRules(RuleBasedStateMachine):
         super().__init__()
         self.second = 0
         self.serial = 0
-        self.deleted: list[Client | Project] = []
+        self.deleted: list[Row] = []
 
-    def begin_world(self, rights: dict[str, list[str]], *, by_client: bool) -> None:
+    def begin_world(self, rights: dict[str, list[str]], resources: Sequence[str], *, by_client: bool) -> None:
         self.world = World(self.now)
         small_world(rights, self.world)
-        self.source = Source(self.world, by_client=by_client)
+        self.source = Source(self.world, resources, by_client=by_client)
 
     def now(self) -> datetime:
         """The present at the source."""
@@ -151,21 +156,33 @@ class SourceRules(RuleBasedStateMachine):
             self.world.update_project(row.id, client_id=parent)
             self.changed("project: move" if parent else "project: leave its client")
 
-    def is_free(self, row: Client | Project, parent: int | None, name: str) -> bool:
+    @precondition(lambda self: "tag" in self.source.resources)
+    @rule(pick=PICK, tick=st.booleans())
+    def rename_tag(self, pick: int, tick: bool) -> None:
+        row = self.pick_row("tag", pick)
+        if row is not None:
+            self.second += tick
+            self.world.update_tag(row.id, name=self.fresh("tag name"))
+            self.changed("tag: rename")
+
+    def is_free(self, row: Row, parent: int | None, name: str) -> bool:
         """No other row has this name there."""
-        if isinstance(row, Client):
-            rivals: list[Any] = self.world.clients_of(row.workspace_id)
-        else:
-            rivals = [p for p in self.world.projects_of(row.workspace_id) if p.client_id == parent]
+        rivals: list[Any] = getattr(self.world, f"{self.key(row)[0]}s_of")(row.workspace_id)
+        if isinstance(row, Project):
+            rivals = [rival for rival in rivals if rival.client_id == parent]
         return all(rival.id == row.id or rival.name != name for rival in rivals)
 
     # Births and deaths --------------------------------------------------------------------------------------------
 
-    @rule(workspace_id=st.sampled_from(WORKSPACES), resource=st.sampled_from(("client", "project")), to=PICK)
+    @rule(workspace_id=st.sampled_from(WORKSPACES), resource=RESOURCE, to=PICK)
     def create(self, workspace_id: int, resource: str, to: int) -> None:
+        if resource not in self.source.resources:
+            return
         self.second += 1
         if resource == "client":
             self.world.create_client(workspace_id, self.fresh("new client"), "notes", 12.5, "EUR")
+        elif resource == "tag":
+            self.world.create_tag(workspace_id, self.fresh("new tag"))
         else:
             parents = [None, *(client.id for client in self.world.clients_of(workspace_id))]
             parent = parents[to % len(parents)]
@@ -175,7 +192,7 @@ class SourceRules(RuleBasedStateMachine):
     @rule(pick=PICK, kind=st.sampled_from((*DELETES[:2] * 3, *DELETES)))
     def delete(self, pick: int, kind: str) -> None:
         """One row, or more of a workspace than the guard lets through."""
-        resource = "project" if "project" in kind else "client"
+        resource = next(resource for resource in COLUMNS if resource in kind)
         row = self.pick_row(resource, pick)
         if row is None or sum(key[0] == resource for key in self.source.rows) <= FEW:
             return
@@ -186,10 +203,7 @@ class SourceRules(RuleBasedStateMachine):
             doomed = self.world.clients_of(row.workspace_id)
         for each in doomed:
             self.deleted.append(each)
-            if isinstance(each, Client):
-                self.world.delete_client(each.id)
-            else:
-                self.world.delete_project(each.id)
+            getattr(self.world, f"delete_{resource}")(each.id)
         self.changed(f"delete {kind}")
 
     @precondition(lambda self: self.deleted)
@@ -201,17 +215,23 @@ class SourceRules(RuleBasedStateMachine):
         if self.key(row) in self.source.rows or not self.is_free(row, parent, row.name):
             return
         if kind == "same name, new id":
-            if isinstance(row, Client):
-                self.world.create_client(row.workspace_id, row.name, row.notes, row.hrate, row.cur)
-            else:
-                self.world.create_project(row.workspace_id, row.name, parent, is_private=row.is_private)
+            self.recreate(row, parent)
         else:
             self.second += kind == "same row, touched"
             at = self.world._instant() if kind == "same row, touched" else row.at
             self.put(msgspec.structs.replace(row, at=at), parent)
         self.changed(f"bring back: {kind}")
 
-    @rule(pick=PICK, age=st.integers(0, 9), resource=st.sampled_from(("client", "project")))
+    def recreate(self, row: Row, parent: int | None) -> None:
+        """Another row of the same name."""
+        if isinstance(row, Client):
+            self.world.create_client(row.workspace_id, row.name, row.notes, row.hrate, row.cur)
+        elif isinstance(row, Tag):
+            self.world.create_tag(row.workspace_id, row.name)
+        else:
+            self.world.create_project(row.workspace_id, row.name, parent, is_private=row.is_private)
+
+    @rule(pick=PICK, age=st.integers(0, 9), resource=RESOURCE)
     def set_back(self, pick: int, age: int, resource: str) -> None:
         """The source is restored from an older backup: a row is again what it was."""
         row = self.pick_row(resource, pick)
@@ -222,23 +242,22 @@ class SourceRules(RuleBasedStateMachine):
         parent = old.client_id if isinstance(old, Project) else None
         if (parent is not None and parent not in self.world.clients) or not self.is_free(row, parent, old.name):
             return
-        if isinstance(row, Client):
-            del self.world._shelves[row.workspace_id].client_ids[row.name]
-        else:
+        if isinstance(row, Project):
             self.world._drop_project(row)
+        else:
+            del getattr(self.world._shelves[row.workspace_id], f"{resource}_ids")[row.name]
         self.put(old, parent)
         self.changed(f"{resource}: set back")
 
-    def put(self, row: Client | Project, parent: int | None) -> None:
+    def put(self, row: Row, parent: int | None) -> None:
         """Past the rules of the source: this row exists now."""
-        if isinstance(row, Client):
-            self.world._put_client(row)
-        else:
-            self.world._put_project(msgspec.structs.replace(row, client_id=parent))
+        if isinstance(row, Project):
+            row = msgspec.structs.replace(row, client_id=parent)
+        getattr(self.world, f"_put_{self.key(row)[0]}")(row)
 
     @staticmethod
-    def key(row: Client | Project) -> Key:
-        return ("client" if isinstance(row, Client) else "project"), row.id
+    def key(row: Row) -> Key:
+        return type(row).__name__.lower(), row.id
 
     # Rights -----------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
+from syncd.records import RESOURCES, Resource
 from syncd.service.clients import Clients
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.pull import Puller, Rules, Subject
@@ -35,10 +36,11 @@ from syncd.tokens import Token
 
 T = TypeVar("T")
 
+EVERYTHING = tuple(RESOURCES)
 PATIENT = aiohttp.ClientTimeout(total=30)
 IMPATIENT = aiohttp.ClientTimeout(total=0.1)
 BODY_LIMIT_BYTES = 100_000
-PLACES = ("workspaces", "clients", "first projects", "all answers")
+PLACES = ("workspaces", "clients", "first projects", "tags", "all answers")
 """Where a pull can be held: an answer has come, and what follows has not been asked."""
 
 
@@ -125,13 +127,21 @@ class Stage:
     """Opened at once; `close` it. Its methods run the loop until they are done."""
 
     def __init__(
-        self, url: str, world: World, *, projects: str, deletes: DeleteRules, dialect: Dialect = v8.DIALECT
+        self,
+        url: str,
+        world: World,
+        *,
+        projects: str,
+        deletes: DeleteRules,
+        resources: Sequence[Resource] = EVERYTHING,
+        dialect: Dialect = v8.DIALECT,
     ) -> None:
         self.world = world
         self._dialect = dialect
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._turns: dict[str, list[Turn]] = {}
-        self.run(self._open(url, Rules(projects, timedelta(minutes=5), timedelta(days=1), deletes)))
+        rules = Rules(projects, timedelta(minutes=5), timedelta(days=1), deletes, tuple(resources))
+        self.run(self._open(url, rules))
 
     async def _open(self, url: str, rules: Rules) -> None:
         self.emulator = Emulator(self.world)
@@ -207,7 +217,8 @@ class Stage:
     async def register(self, names: Sequence[str]) -> None:
         """These tokens and no others, in this order of rank."""
         minutes = timedelta(minutes=5)
-        await self.registry.register([Entry(name, rank, minutes, f"fp {name}") for rank, name in enumerate(names)])
+        entries = [Entry(name, rank, minutes, f"fp {name}") for rank, name in enumerate(names)]
+        await self.registry.register(entries, self._rules.resources)
 
     async def rows(self, query: str, *arguments: Any) -> list[Any]:
         async with self.database.connection() as connection:

@@ -19,7 +19,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from syncd.clock import Clock
 from syncd.emulator.faults import Exchange, Mishap
-from syncd.emulator.rows import Client, Project
+from syncd.emulator.rows import Project
 from syncd.errors import TokenRejected
 from syncd.sync.deletes import DeleteRules
 from syncd.toggl import v9
@@ -28,7 +28,7 @@ from tests.stateful import faults
 from tests.stateful.machine import ACCESS
 from tests.stateful.source import Key
 from tests.stateful.source_rules import PICK, TOKENS, WORKSPACES, SourceRules
-from tests.stateful.stage import Stage, Turn
+from tests.stateful.stage import EVERYTHING, Stage, Turn
 
 SILENT = frozenset({"actual_seconds", "status"})
 """Columns that change without a sign."""
@@ -80,7 +80,7 @@ class Twins(SourceRules):
 
     @initialize(rights=ACCESS, confirmations=st.integers(1, 2))
     def begin(self, rights: dict[str, list[str]], confirmations: int) -> None:
-        self.begin_world(rights, by_client=False)
+        self.begin_world(rights, EVERYTHING, by_client=False)
         deletes = DeleteRules(min_age=timedelta(0), confirmations=confirmations)
         for _ in range(2):
             self.urls.append(self.cluster.create(self.template))
@@ -149,13 +149,9 @@ class Twins(SourceRules):
         """What was deleted comes again under its name, as another row."""
         row = self.deleted[-1 - pick % len(self.deleted)]
         parent = row.client_id if isinstance(row, Project) and row.client_id in self.world.clients else None
-        if not self.is_free(row, parent, row.name):
-            return
-        if isinstance(row, Client):
-            self.world.create_client(row.workspace_id, row.name, row.notes)
-        else:
-            self.world.create_project(row.workspace_id, row.name, parent, is_private=row.is_private)
-        self.changed("created again")
+        if self.is_free(row, parent, row.name):
+            self.recreate(row, parent)
+            self.changed("created again")
 
     @rule(workspace_id=st.sampled_from(WORKSPACES))
     def rename_workspace(self, workspace_id: int) -> None:
@@ -286,7 +282,7 @@ async def read_left(stage: Stage) -> set[Key]:
 async def read(stage: Stage) -> Rows:
     """The live rows."""
     found: Rows = {}
-    for resource in ("client", "project"):
+    for resource in EVERYTHING:
         for id_, is_live, columns in await asyncio.ensure_future(stage.rows(_ROWS.format(resource=resource))):
             if is_live:
                 found[resource, id_] = columns
