@@ -141,12 +141,13 @@ class Daemon:
             await asyncio.sleep(self._manager.watchdog_s / 3)
 
     async def _look_for_ailments(self) -> None:
-        """Say once what a restart would help against, and how long the event loop stood still."""
+        """Measure how late the event loop is; say once what a restart would help against, or that it stood still."""
         was_ailing = False
         while True:
             asked = self._clock.monotonic()
             await asyncio.sleep(TICK_S)
             late_s = self._clock.monotonic() - asked - TICK_S
+            self._reporter.metrics.service.timer_late(late_s)
             if late_s > STALL_S:
                 stall = f"the event loop stood still for {late_s:.0f} s"
                 self._log.emit(events.WEDGED, {"syncd.ailment": stall}, level="warning")

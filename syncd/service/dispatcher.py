@@ -41,12 +41,11 @@ def dispatcher_of(settings: Settings, runtime: Runtime, url: str, clock: Clock) 
 class LocalDispatcher:
     """Starts a pull for every due token, as far as there is room, if this process leads."""
 
-    def __init__(self, runtime: Runtime, limit: int, clock: Clock | None = None, leader: Leader | None = None) -> None:
+    def __init__(self, runtime: Runtime, limit: int, clock: Clock, leader: Leader | None = None) -> None:
         """`leader` None: there is nobody else."""
         self._runtime = runtime
         self._leader = leader
-        log = getattr(runtime.reporter, "log", None)
-        self.workers = Workers(self._runtime.pull, limit, clock or Clock(), log)
+        self.workers = Workers(runtime.pull, limit, clock, runtime.reporter.log)
 
     @property
     def leads(self) -> bool:

@@ -12,10 +12,10 @@ from syncd.clock import Clock
 from syncd.errors import DatabaseError
 from syncd.postgres.registry import Registry
 from syncd.service.measuring import MeasuringReporter
+from syncd.service.overview import count_states
 from syncd.service.punctuality import Punctuality, Turn
 from syncd.service.runtime import Runtime
 from syncd.telemetry import events
-from syncd.telemetry.metrics import TokenState
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -111,14 +111,7 @@ class Heartbeat:
         self._reporter.metrics.set_stale(self._punctuality.stale)
 
     def _tokens(self, health: dict[str, Any]) -> dict[str, Any]:
-        by_status: dict[str, int] = health["by_status"]
-        states: dict[TokenState, int] = {
-            "ok": sum(by_status.get(status, 0) for status in ("ok", "running", "deletes_blocked")),
-            "rejected": by_status.get("rejected", 0),
-            "parked": by_status.get("rate_limited", 0),
-            "failed": by_status.get("failed", 0) + by_status.get("late", 0),
-        }
-        metrics = self._reporter.metrics
+        metrics, states = self._reporter.metrics, count_states(health["by_status"])
         for state, tokens in states.items():
             metrics.set_tokens(state, tokens)
         metrics.set_quarantined(health["quarantined"])

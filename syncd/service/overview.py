@@ -139,16 +139,6 @@ def unreadiness(overview: Overview) -> str | None:
     return f"{which}: {last}"
 
 
-def count_states(tokens: Sequence[Mapping[str, Any]]) -> dict[TokenState, int]:
-    """How many tokens are in each of the states that metrics and heartbeat tell apart."""
-    counts: dict[TokenState, int] = {"ok": 0, "rejected": 0, "parked": 0, "failed": 0}
-    for row in tokens:
-        state = _STATES.get(row["status"])
-        if state is not None:
-            counts[state] += 1
-    return counts
-
-
 _STATES: dict[str, TokenState] = {
     "ok": "ok",
     "running": "ok",
@@ -158,3 +148,12 @@ _STATES: dict[str, TokenState] = {
     "failed": "failed",
     "late": "failed",
 }
+
+
+def count_states(by_status: Mapping[str, int]) -> dict[TokenState, int]:
+    """How many tokens are in each of the states that metrics and heartbeat tell apart; a disabled one is in none."""
+    counts: dict[TokenState, int] = {"ok": 0, "rejected": 0, "parked": 0, "failed": 0}
+    for status, tokens in by_status.items():
+        if status in _STATES:
+            counts[_STATES[status]] += tokens
+    return counts

@@ -4,9 +4,8 @@
 here changes anything, names a token that is not configured, or waits for the database for longer than some seconds.
 """
 
-import asyncio
-import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -22,11 +21,8 @@ from syncd.service.measuring import MeasuringReporter
 from syncd.service.overview import Lookout, Overview, count_states, unreadiness
 from syncd.service.vitals import Vitals
 from syncd.telemetry.logs import program_version
-from syncd.telemetry.metrics import Metrics
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-LAG_EVERY_S = 1.0
 
 _HEADERS = {
     "Server": "syncd",
@@ -57,7 +53,6 @@ async def serve_pages(
     pages = Pages(vitals, lookout, reporter, clock)
     runner = web.AppRunner(pages.app(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    watching = asyncio.create_task(_watch_loop(reporter.metrics, clock), name="loop lag")
     try:
         try:
             await web.TCPSite(runner, host, port).start()
@@ -66,18 +61,8 @@ async def serve_pages(
             raise ConfigError([problem]) from None
         yield
     finally:
-        watching.cancel()
         await runner.cleanup()
         await lookout.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
-
-
-async def _watch_loop(metrics: Metrics, clock: Clock) -> None:
-    while True:
-        asked = clock.monotonic()
-        await asyncio.sleep(LAG_EVERY_S)
-        metrics.service.timer_late(clock.monotonic() - asked - LAG_EVERY_S)
 
 
 class Pages:
@@ -139,7 +124,7 @@ class Pages:
         enabled = [row for row in overview.tokens if row["status"] != "disabled"]
         rows = {row["token"]: {**row, "staleness_seconds": overview.staleness_s(row)} for row in enabled}
         metrics.set_of_tokens(rows)
-        for state, tokens in count_states(enabled).items():
+        for state, tokens in count_states(Counter(row["status"] for row in enabled)).items():
             metrics.set_tokens(state, tokens)
         metrics.set_quarantined(sum(row["quarantined"] for row in enabled))
         metrics.set_staleness_max(max((row["staleness_seconds"] or 0.0 for row in rows.values()), default=0.0))

@@ -55,7 +55,7 @@ def room_of(works: Iterable[tuple[float, bool]], limit: int, now: float) -> Room
 class Workers:
     """Runs pulls, never two of one token, and keeps watch over them."""
 
-    def __init__(self, pull: Callable[[str], Awaitable[object]], limit: int, clock: Clock, log: Log | None) -> None:
+    def __init__(self, pull: Callable[[str], Awaitable[object]], limit: int, clock: Clock, log: Log) -> None:
         """`limit`: places of a lane."""
         self.limit = limit
         self._pull = pull
@@ -102,9 +102,8 @@ class Workers:
         now = self._clock.monotonic()
         for work in [work for work in self._works.values() if now > work.until]:
             self._stuck.add(work.name)
-            if self._log is not None:
-                seconds = now - work.since
-                self._log.emit(events.PULL_STUCK, {"syncd.token.id": work.name, "event.duration": round(seconds * 1e9)})
+            duration = round((now - work.since) * 1e9)
+            self._log.emit(events.PULL_STUCK, {"syncd.token.id": work.name, "event.duration": duration})
             self._give_up(work)
 
     def cancel(self, names: Iterable[str]) -> None:
@@ -126,8 +125,7 @@ class Workers:
         return len(late)
 
     def _tell_rolled_back(self, work: Work, reason: str) -> None:
-        if self._log is not None:
-            self._log.emit(events.PULL_SKIPPED, {"syncd.token.id": work.name, "syncd.skip.reason": reason})
+        self._log.emit(events.PULL_SKIPPED, {"syncd.token.id": work.name, "syncd.skip.reason": reason})
 
     def _give_up(self, work: Work) -> None:
         del self._works[work.name]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast
 
 import aiohttp
@@ -124,6 +125,8 @@ class Process:
         self._ticker: asyncio.Task[None] | None = None
 
     # what the dispatcher and the runtime ask of the registry and the reporter
+
+    log = SimpleNamespace(emit=lambda *_: None)
 
     async def due(self, busy: list[str], prompt: int, slow: int, *, shaky: list[str]) -> dict[str, bool]:
         return self.sim.db.due(busy, prompt, slow, shaky)

@@ -135,7 +135,8 @@ async def test_pages_for_monitoring(configured: Syncd) -> None:
     port = unused_port()
     configured.configure(service={"listen": f"127.0.0.1:{port}"})
     async with configured.running("run") as daemon, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
-        await daemon.event("syncd.pull.finish")
+        for _ in range(2):  # a second apart
+            await daemon.event("syncd.pull.finish")
         for page in ("/livez", "/readyz"):
             async with http.get(page) as answer:
                 assert (answer.status, await answer.text()) == (200, "ok\n")
@@ -145,6 +146,7 @@ async def test_pages_for_monitoring(configured: Syncd) -> None:
         assert 'syncd_rows_written_total{kind="inserted",resource="client"} 2.0' in metrics
         assert 'syncd_token_rows{token="acme"} ' in metrics
         assert "syncd_leader 1.0" in metrics
+        assert "syncd_event_loop_lag_seconds_count 0.0" not in metrics
         async with http.get("/status") as answer:
             status = await answer.json()
         assert (status["daemon"]["role"], status["tokens"][0]["token"]) == ("leader", "acme")

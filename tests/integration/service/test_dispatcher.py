@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from syncd.clock import Clock
 from syncd.postgres.database import Database
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Registry
@@ -29,7 +30,7 @@ class Pulls:
     def __init__(self, database: Database, names: list[str]) -> None:
         self.registry = Registry(database)
         self.store = Store(database)
-        self.reporter = None
+        self.reporter = SimpleNamespace(log=SimpleNamespace(emit=lambda *_: None))
         self.puller = SimpleNamespace(rules=SimpleNamespace(pull_timeout=HOUR))
         self.subjects = {name: Subject(name, "x") for name in names}
         self.begun: list[str] = []
@@ -56,7 +57,7 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
 async def dispatcher_of(database: Database, names: list[str], limit: int) -> tuple[LocalDispatcher, Pulls]:
     await register(database, *names, interval=HOUR)
     pulls = Pulls(database, names)
-    return LocalDispatcher(cast("Runtime", pulls), limit), pulls
+    return LocalDispatcher(cast("Runtime", pulls), limit, Clock()), pulls
 
 
 async def settle() -> None:

@@ -43,7 +43,10 @@ async def test_a_token_is_asked_with_while_it_is_ours() -> None:
     clock, queue, toggl = StillClock(), Queue("a", "b"), SimpleNamespace(may_send=None)
     puller = SimpleNamespace(toggl=toggl, rules=SimpleNamespace(pull_timeout=timedelta(hours=1)))
     runtime = SimpleNamespace(
-        puller=puller, pull=pull, subjects={"a": None, "b": None}, reporter=SimpleNamespace(log=None)
+        puller=puller,
+        pull=pull,
+        subjects={"a": None, "b": None},
+        reporter=SimpleNamespace(log=SimpleNamespace(emit=lambda *_: None)),
     )
     dispatcher = QueueDispatcher(cast("Runtime", runtime), 10, clock, cast("Jobs", queue))
     may_send = cast("Any", toggl.may_send)
