@@ -1,7 +1,7 @@
 -- name: read_clients
 -- Of the clients $2 those of workspace $1: the record in the order of syncd.records.Client, then what the merge needs.
 SELECT id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, deleted_at, _is_stub
-FROM toggl.clients WHERE id = ANY ($2::bigint[]) AND workspace_id = $1;
+FROM toggl.clients WHERE id = ANY ($2::text::bigint[]) AND workspace_id = $1;
 
 -- name: list_clients
 -- Ids of all clients of workspace $1, of the live ones, and of those that not every member may see, which are none.
@@ -22,7 +22,7 @@ ON CONFLICT (id) DO NOTHING;
 -- microsecond, also when two pulls of different tokens saw two changes in the opposite order of their beginnings.
 -- Returns how many versions ended, and how many rows were written.
 WITH staged AS MATERIALIZED (
-    SELECT * FROM jsonb_populate_recordset(NULL::toggl.clients, $3)
+    SELECT * FROM json_populate_recordset(NULL::toggl.clients, $3::text::json)
 ), superseded AS (
     INSERT INTO syncd.client_versions
         (id, workspace_id, name, notes, hourly_rate, currency, archived, at, extra, valid_from, valid_to,

@@ -3,7 +3,7 @@
 SELECT id, workspace_id, client_id, name, active, is_private, billable, template, color, currency, rate, fixed_fee,
        estimated_seconds, auto_estimates, recurring, status, start_date, end_date, created_at, actual_seconds, at, extra,
        deleted_at, _is_stub
-FROM toggl.projects WHERE id = ANY ($2::bigint[]) AND workspace_id = $1;
+FROM toggl.projects WHERE id = ANY ($2::text::bigint[]) AND workspace_id = $1;
 
 -- name: list_projects
 -- Ids of all projects of workspace $1, of the live ones, and of those that not every member of the workspace may see.
@@ -18,7 +18,7 @@ FROM toggl.projects WHERE workspace_id = $1;
 -- microsecond, also when two pulls of different tokens saw two changes in the opposite order of their beginnings.
 -- Returns how many versions ended, and how many rows were written.
 WITH staged AS MATERIALIZED (
-    SELECT * FROM jsonb_populate_recordset(NULL::toggl.projects, $3)
+    SELECT * FROM json_populate_recordset(NULL::toggl.projects, $3::text::json)
 ), superseded AS (
     INSERT INTO syncd.project_versions
         (id, workspace_id, client_id, name, active, is_private, billable, template, color, currency, rate, fixed_fee,

@@ -1,7 +1,7 @@
 -- name: read_tags
 -- Of the tags $2 those of workspace $1: the record in the order of syncd.records.Tag, then what the merge needs.
 SELECT id, workspace_id, name, creator_id, at, extra, deleted_at, _is_stub
-FROM toggl.tags WHERE id = ANY ($2::bigint[]) AND workspace_id = $1;
+FROM toggl.tags WHERE id = ANY ($2::text::bigint[]) AND workspace_id = $1;
 
 -- name: list_tags
 -- Ids of all tags of workspace $1, of the live ones, and of those that not every member may see, which are none.
@@ -16,7 +16,7 @@ FROM toggl.tags WHERE workspace_id = $1;
 -- microsecond, also when two pulls of different tokens saw two changes in the opposite order of their beginnings.
 -- Returns how many versions ended, and how many rows were written.
 WITH staged AS MATERIALIZED (
-    SELECT * FROM jsonb_populate_recordset(NULL::toggl.tags, $3)
+    SELECT * FROM json_populate_recordset(NULL::toggl.tags, $3::text::json)
 ), superseded AS (
     INSERT INTO syncd.tag_versions
         (id, workspace_id, name, creator_id, at, extra, valid_from, valid_to, change_kind, end_kind, pull_id)

@@ -86,7 +86,7 @@ RETURNING CASE WHEN before.is_open THEN 0 ELSE extract(epoch FROM clock_timestam
     t.pull_id, t.last_attempt_at AS began_at, t.digest, t.last_success_at, t.row_count, t.failures,
     t.status = 'rejected' AS is_rejected, t.rank, t.compare_no,
     CASE WHEN t.status = 'rejected' THEN extract(epoch FROM now() - t.status_since)::float8 ELSE 0 END AS rejected_s,
-    (SELECT coalesce(array_agg(DISTINCT seen.id), t.workspace_ids)
+    (SELECT to_jsonb(coalesce(array_agg(DISTINCT seen.id), t.workspace_ids))
      FROM (SELECT unnest(t.workspace_ids) AS id UNION ALL
            SELECT s.workspace_id FROM syncd.scopes s WHERE s.token = t.name AND s.lost_at IS NULL) seen) AS workspace_ids,
     coalesce(t.last_full_at <= now() - $3::interval, true) AS full_due,

@@ -18,6 +18,17 @@ ROW_REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, Ove
 """What a single bad row can make a whole statement fail with."""
 
 
+def array_of(ids: Collection[int]) -> str:
+    """As a query takes many: for `$n::text::bigint[]`, which is a fifth of the work of a list of numbers."""
+    return "{" + msgspec.json.encode(ids).decode()[1:-1] + "}"
+
+
+def _changed_type(record: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Like the record, with what becomes of its row. None is left out: it costs the server as much as a value."""
+    names = [*(field.name for field in msgspec.structs.fields(record)), "_change_kind"]
+    return msgspec.defstruct(f"Changed{record.__name__}", [(name, Any, None) for name in names], omit_defaults=True)
+
+
 class Table(Generic[R]):
     """One mirrored resource: `toggl.<plural>`, its superseded versions, and the queries that end in `_<plural>`."""
 
@@ -27,7 +38,7 @@ class Table(Generic[R]):
         self._plural = f"{resource}s"
         self._columns = [field.name for field in msgspec.structs.fields(record)]
         self._format = CopyFormat(record)
-        self._changed = msgspec.defstruct(f"Changed{record.__name__}", [("_change_kind", Change)], bases=(record,))
+        self._changed = _changed_type(record)
 
     async def list_ids(
         self, connection: Connection, workspace_id: int
@@ -38,7 +49,7 @@ class Table(Generic[R]):
 
     async def read(self, connection: Connection, workspace_id: int, ids: Collection[int]) -> dict[int, Stored[R]]:
         """Rows of a workspace by id, as far as they are there."""
-        rows = await connection.fetch(self._query("read"), workspace_id, list(ids))
+        rows = await connection.fetch(self._query("read"), workspace_id, array_of(ids))
         width = len(self._columns)
         return {
             row[0]: Stored(None if row[width + 1] else self._record(*row[:width]), row[width])  # deleted_at, _is_stub
@@ -113,15 +124,17 @@ class Table(Generic[R]):
             format="binary",
         )
         _expect(f"{self._plural} inserted", len(records), _count(status))
-        ids = [record.id for record in records]
         where = records[0].workspace_id, self._plural
+        ids = array_of([record.id for record in records])
         await connection.execute(queries()["tell_inserts"], pull_id, *where, began_at, ids)
 
     async def _change(
         self, connection: Connection, changes: list[tuple[R, Change]], began_at: datetime, pull_id: int
     ) -> None:
         staged = [self._changed(*msgspec.structs.astuple(record), change) for record, change in changes]
-        (counts,) = await connection.fetch(self._query("change"), began_at, pull_id, staged)
+        (counts,) = await connection.fetch(
+            self._query("change"), began_at, pull_id, msgspec.json.encode(staged).decode()
+        )
         _expect(f"{self._plural} superseded", sum(change == "update" for _, change in changes), counts["ended"])
         _expect(f"{self._plural} updated", len(changes), counts["written"])
 

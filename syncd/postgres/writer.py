@@ -9,7 +9,7 @@ import msgspec
 from syncd.plan import Cohort, Culprit, Diff, Regression, Scope, ScopePlan, StoredScope, Viewer, WorkspacePlan
 from syncd.postgres.migrate import Connection
 from syncd.postgres.sql import queries
-from syncd.postgres.tables import TABLES, Table
+from syncd.postgres.tables import TABLES, Table, array_of
 from syncd.records import RESOURCES, Cursor, Resource, Stored, Strategy
 
 
@@ -183,7 +183,7 @@ class WorkspaceWriter:
             resource,
             scope.is_admin,
             scope.strategy,
-            scope.ids,
+            array_of(scope.ids),
             msgspec.to_builtins(scope.absent),
             msgspec.to_builtins(scope.regressions),
             list(plan.incomplete),
