@@ -8,7 +8,7 @@ from syncd.plan import Culprit, Deletes, Diff, Scope, ScopePlan, StoredScope, Ta
 from syncd.postgres.writer import WorkspaceWriter
 from syncd.records import Resource, Stored, Workspace, WorkspaceSnapshot
 from syncd.sync.merging import Merging
-from syncd.sync.planning import Pulling, plan_workspace
+from syncd.sync.planning import Pulling, plan_workspace, tallied
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ def plan_of(snapshot: WorkspaceSnapshot, held: Mapping[Resource, Held], pulling:
 
     merging = Merging(cast("WorkspaceWriter", Shelf()), there, pulling, note)
     tallies = _at_once(merging.merge(snapshot))
-    return Planned(plan_workspace(snapshot, there, tallies, pulling), diffs, stubs)
+    return Planned(tallied(plan_workspace(snapshot, there, pulling), snapshot, there, tallies), diffs, stubs)
 
 
 async def apply(writer: WorkspaceWriter, snapshot: WorkspaceSnapshot, pulling: Pulling) -> Planned:
@@ -74,7 +74,7 @@ async def apply(writer: WorkspaceWriter, snapshot: WorkspaceSnapshot, pulling: P
     await writer.write_workspace(snapshot.workspace.name)
     there = await writer.read(snapshot.scopes)
     tallies = await Merging(writer, there, pulling, write).merge(snapshot)
-    plan = plan_workspace(snapshot, there, tallies, pulling)
+    plan = tallied(plan_workspace(snapshot, there, pulling), snapshot, there, tallies)
     await writer.apply(plan)
     return Planned(plan, diffs, needed)
 

@@ -25,7 +25,7 @@ from syncd.records import Reject, Resource, Workspace, WorkspaceSnapshot
 from syncd.sync.completeness import doubt, without
 from syncd.sync.deletes import Decision, DeleteRules
 from syncd.sync.merging import Merging
-from syncd.sync.planning import Pulling, plan_workspace
+from syncd.sync.planning import Pulling, plan_workspace, tallied
 from syncd.sync.report import PullReport, database_time
 from syncd.toggl.client import Conversation, Toggl
 from syncd.toggl.dialect import Dialect
@@ -104,11 +104,11 @@ class Applier:
             pulling = self._pulling(await writer.read_decisions())
             await writer.write_workspace(snapshot.workspace.name)
             stored = await writer.read(snapshot.scopes)
-            plan = plan_workspace(snapshot, stored, {}, pulling)
+            plan = plan_workspace(snapshot, stored, pulling)
             if plan.doomed and not is_sure:
                 return plan
             tallies = await Merging(writer, stored, pulling, writer.write_rows).merge(snapshot)
-            plan = plan_workspace(snapshot, stored, tallies, pulling)
+            plan = tallied(plan, snapshot, stored, tallies)
             await writer.apply(plan)
             reach("before_workspace_commit")
         return plan

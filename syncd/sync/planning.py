@@ -1,9 +1,10 @@
 """What a pull changes in a workspace: decided slice by slice for its rows, by ids alone for what is gone. Pure.
 
+    plan_workspace              what absence comes to, and what the token is known to see from now on
     slices ─▶ diff ─▶ tally     of each slice of the snapshot's records, with the rows that it is compared with
                         │
                         ▼
-                   plan_workspace     what absence comes to, and what the token is known to see from now on
+                     tallied    the plan with all that
 
 So a workspace of any size takes the room of one slice, and of its ids.
 """
@@ -90,22 +91,44 @@ def parents_of(children: Iterable[Record], parent: Parent | None, known: Collect
 
 
 def plan_workspace(
-    snapshot: WorkspaceSnapshot,
-    stored: Mapping[Resource, StoredScope],
-    tallies: Mapping[Resource, Tally],
-    pulling: Pulling,
+    snapshot: WorkspaceSnapshot, stored: Mapping[Resource, StoredScope], pulling: Pulling
 ) -> WorkspacePlan:
-    """Decide what else one pull changes in one workspace, once its rows are compared. No tally: they are not yet."""
+    """Decide what one pull changes in one workspace besides its rows; `tallied` adds what comparing those came to."""
     workspace = snapshot.workspace
     scopes = {
-        resource: _plan_scope(resource, workspace, seen, stored[resource], tallies.get(resource, Tally()), pulling)
+        resource: _plan_scope(resource, workspace, seen, stored[resource], pulling)
         for resource, seen in snapshot.scopes.items()
     }
     return WorkspacePlan(workspace, scopes)
 
 
+def tallied(
+    plan: WorkspacePlan,
+    snapshot: WorkspaceSnapshot,
+    stored: Mapping[Resource, StoredScope],
+    tallies: Mapping[Resource, Tally],
+) -> WorkspacePlan:
+    """The plan of the same snapshot, with what became of its rows."""
+    scopes = {
+        resource: _tallied(scope, snapshot.scopes[resource], stored[resource].scope, tallies[resource])
+        for resource, scope in plan.scopes.items()
+    }
+    return WorkspacePlan(plan.workspace, scopes)
+
+
+def _tallied(plan: ScopePlan, snapshot: Snapshot[R], before: Scope | None, tally: Tally) -> ScopePlan:
+    is_settled = not (snapshot.incomplete or plan.deletes.is_waiting or plan.deletes.held or tally.stale)
+    cursor = (snapshot.cursor or _kept_cursor(before, snapshot)) if is_settled else None
+    return msgspec.structs.replace(
+        plan,
+        tally=tally,
+        scope=msgspec.structs.replace(plan.scope, regressions=tally.regressions, cursor=cursor),
+        yielded=len(snapshot.records) - tally.read,
+    )
+
+
 def _plan_scope(
-    resource: Resource, workspace: Workspace, snapshot: Snapshot[R], stored: StoredScope, tally: Tally, pulling: Pulling
+    resource: Resource, workspace: Workspace, snapshot: Snapshot[R], stored: StoredScope, pulling: Pulling
 ) -> ScopePlan:
     before, viewers, is_admin = stored.scope, stored.viewers, workspace.is_admin
     known = before
@@ -118,14 +141,11 @@ def _plan_scope(
     if not snapshot.incomplete:
         name = ScopeName(pulling.token, workspace.id, resource)
         scope, deletes = _plan_absences(name, scope, stored, pulling, only_proven=snapshot.is_delta)
-    is_settled = not (snapshot.incomplete or deletes.is_waiting or deletes.held or tally.stale)
-    cursor = (snapshot.cursor or _kept_cursor(before, snapshot)) if is_settled else None
     return ScopePlan(
-        tally=tally,
-        scope=msgspec.structs.replace(scope, regressions=tally.regressions, cursor=cursor),
+        tally=Tally(),
+        scope=scope,
         deletes=deletes,
         incomplete=snapshot.incomplete,
-        yielded=len(snapshot.records) - tally.read,
         heirs=heirs_of(_given_up(pulling.rank, before, scope, viewers), viewers),
         witnesses=witnesses,
         held_before=before.held_hash if before else None,
