@@ -50,13 +50,16 @@ _PATTERNS = (
 )
 
 
+_NONE: Mapping[str, bool] = {}
+
+
 class Redactor:
     """Turns values into plain ones without secrets. One per process; secrets may be added at any time."""
 
     def __init__(self) -> None:
-        # first MIN_SECRET_CHARS of a spelling -> (spelling, whether it is base64), so that the time a text
+        # first MIN_SECRET_CHARS of spellings -> spelling -> whether it is base64, so that the time a text
         # takes does not depend on how many thousand secrets there are
-        self._spellings: dict[str, tuple[tuple[str, bool], ...]] = {}
+        self._spellings: dict[str, dict[str, bool]] = {}
         self._keys: dict[str, tuple[str, bool]] = {}
         self._trusted: frozenset[str] = frozenset()
 
@@ -70,10 +73,9 @@ class Redactor:
         One of fewer than MIN_SECRET_CHARS characters is not registered: it would blank innocent words all over.
         """
         for spelling, is_base64 in _spellings(secret):
-            start = spelling[:MIN_SECRET_CHARS]
-            known = self._spellings.get(start, ())
-            if len(start) == MIN_SECRET_CHARS and (spelling, is_base64) not in known:
-                self._spellings[start] = (*known, (spelling, is_base64))
+            if len(spelling) >= MIN_SECRET_CHARS:
+                known = self._spellings.setdefault(spelling[:MIN_SECRET_CHARS], {})
+                known[spelling] = known.get(spelling, False) or is_base64
         self._keys.clear()
 
     def add_url(self, url: str) -> None:
@@ -117,7 +119,7 @@ class Redactor:
         if self._spellings.keys().isdisjoint(starts):
             return
         for at, start in enumerate(starts):
-            for spelling, is_base64 in self._spellings.get(start, ()):
+            for spelling, is_base64 in self._spellings.get(start, _NONE).items():
                 if text.startswith(spelling, at):
                     yield _whole_run(text, at, len(spelling)) if is_base64 else (at, at + len(spelling))
 
@@ -195,22 +197,25 @@ def _whole_run(text: str, at: int, length: int) -> tuple[int, int]:
 
 def _spellings(secret: str) -> Iterator[tuple[str, bool]]:
     raw = secret.encode("utf-8", "surrogatepass")
+    yield from ((spelling, True) for spelling in _base64_cores(raw))
+    yield from ((spelling, False) for spelling in (secret, raw.hex(), raw.hex().upper()))
+    if not (secret.isascii() and secret.isalnum()):  # else nobody escapes anything
+        yield from ((spelling, False) for spelling in _escapes(secret, raw))
+
+
+def _escapes(secret: str, raw: bytes) -> set[str]:
     percent = quote(raw, safe="")
     literals = {secret, repr(secret)[1:-1], repr(raw)[2:-1], json.dumps(secret)[1:-1]}
     literals.add(json.dumps(secret, ensure_ascii=False)[1:-1])
     for _ in range(2):  # a literal within a literal within a literal: a repr in the repr of a dict
         literals |= {_escaped(each, quotes) for each in literals for quotes in ("", "'", '"')}
-    encoded = {
+    return literals | {
         percent,
         quote(raw),
         quote_plus(raw),
         re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), percent),
         quote(percent, safe=""),
-        raw.hex(),
-        raw.hex().upper(),
     }
-    yield from ((spelling, False) for spelling in literals | encoded)
-    yield from ((spelling, True) for spelling in _base64_cores(raw))
 
 
 def _escaped(text: str, quotes: str) -> str:
