@@ -6,6 +6,7 @@ workspaces, for a mirror's tables have no other key.
 """
 
 import functools
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -71,7 +72,7 @@ UNTOUCHED = Fate(0, is_deleted=False)
 
 def secret(token: int) -> str:
     """The API token number *token*, which looks like one."""
-    return f"{token:032x}"
+    return hashlib.blake2b(str(token).encode(), digest_size=16).hexdigest()
 
 
 def fate(row: int, state: State) -> Fate:

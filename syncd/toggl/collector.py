@@ -1,13 +1,15 @@
 """Gathering the rows of one resource into snapshots, with the reasons why a snapshot proves no absence."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from datetime import datetime
 from typing import Any, Generic, NamedTuple
 
+import msgspec
+
 from syncd.packed import BLOCK, Packed
 from syncd.records import R, Reject, Snapshot, Strategy
-from syncd.toggl.dialect import Answer, raw_rows
+from syncd.toggl.dialect import Answer, check_list, raw_rows
 from syncd.toggl.rows import RowReader, repair
 
 
@@ -64,15 +66,24 @@ class Collector(Generic[R]):
                 records[row.id] = row
         return count
 
-    def _read(self, answer: Answer, expected: int | None) -> "Iterator[R | Gone | Reject]":
+    def _read(self, answer: Answer, expected: int | None) -> "Iterable[R | Gone | Reject]":
+        check_list(answer)
         body, repaired = repair(answer.body)
-        for raw in raw_rows(answer, body):
+        if not answer.framed:
+            self.doubt(expected, "unframed")
+        rows = None if repaired else self._reader.read_list(body)
+        if rows is not None and (expected is None or all(row.workspace_id == expected for row in rows)):
+            return rows
+        return self._read_singly(raw_rows(answer, body), expected, repaired=repaired)
+
+    def _read_singly(
+        self, raws: Iterable[msgspec.Raw], expected: int | None, *, repaired: bool
+    ) -> "Iterator[R | Gone | Reject]":
+        for raw in raws:
             row = self._reader.read(raw, repaired=repaired)
             if type(row) is not Reject and expected not in (None, row.workspace_id):
                 row = self._reader.reject(raw, "foreign_workspace", f"not of workspace {expected}")
             yield row
-        if not answer.framed:
-            self.doubt(expected, "unframed")
 
     def doubt(self, workspace_id: int | None, reason: str) -> None:
         """The snapshot of a workspace, or with None of every workspace, is incomplete."""

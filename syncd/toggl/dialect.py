@@ -157,14 +157,12 @@ class Digest:
         return self._total.digest()
 
 
-def raw_rows(answer: Answer, body: bytes) -> list[msgspec.Raw]:
-    """The rows of a list answer, undecoded, so that a malformed one cannot stop its neighbours.
-
-    `body`: that of the answer, after repair. `null` is how the API writes an empty list (seen for v8 and v9).
+def check_list(answer: Answer) -> None:
+    """Whether an answer can be a list at all.
 
     Raises:
         TokenRejected: 401 or 403.
-        ContractChanged: any other status, not JSON, not a list, or one that is broken elsewhere than within its rows.
+        ContractChanged: any other status, or not JSON.
     """
     where = answer.request.path
     if answer.http_status in (401, 403):
@@ -173,6 +171,19 @@ def raw_rows(answer: Answer, body: bytes) -> list[msgspec.Raw]:
         raise ContractChanged(f"{where}: unexpected HTTP {answer.http_status}", http_status=answer.http_status)
     if answer.content_type != "application/json":
         raise ContractChanged(f"{where}: {answer.content_type or 'no content type'} instead of JSON", http_status=200)
+
+
+def raw_rows(answer: Answer, body: bytes) -> list[msgspec.Raw]:
+    """The rows of a list answer, undecoded, so that a malformed one cannot stop its neighbours.
+
+    `body`: that of the answer, after repair. `null` is how the API writes an empty list (seen for v8 and v9).
+
+    Raises:
+        TokenRejected, ContractChanged: see `check_list`; ContractChanged too if it is not a list, or one that is broken
+            elsewhere than within its rows.
+    """
+    check_list(answer)
+    where = answer.request.path
     try:
         return _ROWS.decode(body) or []
     except msgspec.ValidationError:

@@ -5,7 +5,7 @@ Lists are bare arrays; fields without a value are left out. Facts below are from
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -26,7 +26,18 @@ from syncd.records import (
     WorkspaceSnapshot,
 )
 from syncd.toggl.collector import Collector, Gone
-from syncd.toggl.dialect import Answer, Cost, Dialect, Digest, Inquiry, ListingPlan, Request, Walked, raw_rows
+from syncd.toggl.dialect import (
+    Answer,
+    Cost,
+    Dialect,
+    Digest,
+    Inquiry,
+    ListingPlan,
+    Request,
+    Walked,
+    check_list,
+    raw_rows,
+)
 from syncd.toggl.rows import Code, Hours, Id, Instant, RowReader, instant, money, repair
 
 VERSION = "v8.1"
@@ -105,7 +116,7 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV8]:
     """
     workspaces, everyone = yield (WORKSPACES, CLIENTS)
     offered = None if workspaces.http_status in _NOT_OFFERED else workspaces
-    rows = list(_addresses(offered)) if offered else []
+    rows = _addresses(offered) if offered else []
     known, administered = {row.id for row in rows}, {row.id for row in rows if row.admin is True}
     clients: Sequence[tuple[int | None, Answer]] = [(None, everyone)]
     if everyone.http_status in _NOT_OFFERED and known:
@@ -164,15 +175,25 @@ class _Address(msgspec.Struct, gc=False):
 
 
 _address = msgspec.json.Decoder(_Address)
+_address_list = msgspec.json.Decoder(list[_Address] | None)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def _addresses(answer: Answer) -> Iterator[_Address]:
-    """Ids of the rows that have one; `decode` puts the others aside."""
-    for raw in raw_rows(answer, repair(answer.body)[0]):
-        try:
-            yield _address.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
+def _addresses(answer: Answer) -> list[_Address]:
+    """Ids of the rows that have one; `decode` puts the others aside. Raises as `raw_rows` does."""
+    check_list(answer)
+    body = repair(answer.body)[0]
+    try:
+        return _address_list.decode(body) or []
+    except _UNREADABLE:
+        return [address for raw in raw_rows(answer, body) if (address := _address_of(raw)) is not None]
+
+
+def _address_of(raw: msgspec.Raw) -> _Address | None:
+    try:
+        return _address.decode(raw)
+    except _UNREADABLE:
+        return None
 
 
 # -- how to read the answers ------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ V9 = "tests/unit/toggl/test_v9_walk.py tests/integration/sync/test_v9.py tests/s
 SIM = "tests/sim/test_sim.py::test_no_invariant_breaks"
 DAYS = "tests/sim/test_days.py"
 LOGS = "tests/unit/telemetry tests/property/telemetry"
+LISTS = "tests/property/toggl/test_lists.py"
+KEYS = "tests/integration/postgres/test_keys.py"
 FEED = "tests/integration/sync/test_feed.py"
 REPLICAS = "tests/unit/service/test_replicas.py"
 PAGES = "tests/integration/service/test_pages.py tests/unit/service"
@@ -64,6 +66,10 @@ MUTANTS = [
            "AND s.resource <> ALL (t.resources) AND", "AND false AND", TAGS),
     Mutant("refused tags are no empty list", "syncd/toggl/v9.py",
            '        rows.doubt(workspace.id, f"http_{answer.http_status}")\n', "        pass\n", TAGS),
+    Mutant("a list with a row of another workspace is not taken at once", "syncd/toggl/collector.py",
+           "if rows is not None and (expected is None or", "if rows is not None and (True or", LISTS),
+    Mutant("a text that must be cut is seen in a list", "syncd/toggl/rows.py",
+           "short = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT)]", "short = str", LISTS),
     Mutant("a time of change that is not told is no old one", "syncd/sync/diff.py",
            "record.at is not None and row.record.at is not None and ", "", SYNC),
     Mutant("a rejected token owns nothing", "sql/queries/scopes.sql",
@@ -300,6 +306,13 @@ MUTANTS = [
     Mutant("one process migrates", "sql/queries/migrations.sql",
            "SELECT pg_try_advisory_xact_lock(hashtextextended('syncd.migrations', 0));", "SELECT true;",
            "tests/integration/postgres/test_migrate.py"),
+    # -- keys
+    Mutant("a row whose parent is missing is refused", "sql/migrations/0016_keys_at_once.sql",
+           "IF cardinality(held) < cardinality(named) THEN", "IF false THEN", KEYS),
+    Mutant("a parent is held until its child is committed", "sql/migrations/0016_keys_at_once.sql",
+           " FOR KEY SHARE)", ")", KEYS),
+    Mutant("a parent with children stays", "sql/migrations/0016_keys_at_once.sql",
+           "IF is_named THEN", "IF false THEN", KEYS),
     # -- the change feed
     Mutant("a later commit is not seen before an earlier one", "sql/migrations/0011_changes.sql",
            "    RETURNING position INTO place;\n",
