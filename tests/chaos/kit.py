@@ -5,7 +5,7 @@ The audit is written against the emulator's world and the relations that BI read
 
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from syncd.postgres.migrate import Connection, migrate
 from syncd.postgres.pool import open_pool
 from syncd.postgres.registry import Entry, Registry
 from syncd.postgres.store import Store
+from syncd.records import ALWAYS, Resource
 from syncd.sync.deletes import DeleteRules
 from syncd.sync.pull import Puller, Rules, Subject
 from syncd.sync.report import PullReport
@@ -109,6 +110,8 @@ def source_rows(world: World, user: str = "t0") -> dict[tuple[str, int], tuple[A
         for p in world.projects_of(w):
             rate = _amount(p.rate) if premium else None
             rows["project", p.id] = (w, p.client_id, p.name, p.active, p.is_private, p.billable, rate, p.at)
+        for t in world.tags_of(w):
+            rows["tag", t.id] = (w, t.name, t.at)
     return rows
 
 
@@ -118,19 +121,26 @@ def _amount(value: float | None) -> Decimal | None:
 
 # -- the mirror -------------------------------------------------------------------------------------------------
 
-CLIENT_ROWS = """SELECT id, workspace_id, name, notes, hourly_rate, currency, at FROM toggl.clients_current"""
-PROJECT_ROWS = """SELECT id, workspace_id, client_id, name, active, is_private, billable, rate, at
-                  FROM toggl.projects_current"""
+COLUMNS = {
+    "client": "workspace_id, name, notes, hourly_rate, currency, at",
+    "project": "workspace_id, client_id, name, active, is_private, billable, rate, at",
+    "tag": "workspace_id, name, at",
+}
+"""Of each resource, what is compared with the source."""
 
-HISTORY_FLAWS = """
-    WITH versions AS (
-        SELECT 'client' AS resource, id, valid_from, valid_to, is_current, change_kind, end_kind,
-               to_jsonb(h) - '{valid_from,valid_to,is_current,change_kind,end_kind}'::text[] AS content
-        FROM toggl.clients_history h
-        UNION ALL
-        SELECT 'project', id, valid_from, valid_to, is_current, change_kind, end_kind,
-               to_jsonb(h) - '{valid_from,valid_to,is_current,change_kind,end_kind}'::text[]
-        FROM toggl.projects_history h
+
+def of_each(query: str) -> str:
+    """The rows of a query for each resource, whose name it has in braces."""
+    return " UNION ALL ".join(query.format(resource) for resource in COLUMNS)
+
+
+VERSIONS = of_each("""
+    SELECT '{0}' AS resource, id, valid_from, valid_to, is_current, change_kind, end_kind,
+           to_jsonb(h) - ARRAY['valid_from', 'valid_to', 'is_current', 'change_kind', 'end_kind'] AS content
+    FROM toggl.{0}s_history h""")
+LIVE = of_each("SELECT '{0}' AS resource, id FROM toggl.{0}s_current")
+HISTORY_FLAWS = f"""
+    WITH versions AS ({VERSIONS}
     ), chain AS (
         SELECT *, lag(end_kind) OVER w AS ended, lead(valid_from) OVER w AS next, lead(content) OVER w AS next_content
         FROM versions WINDOW w AS (PARTITION BY resource, id ORDER BY valid_from)
@@ -143,19 +153,13 @@ HISTORY_FLAWS = """
     WHERE (valid_to IS NULL) <> is_current OR (is_current AND next IS NOT NULL)
     UNION ALL SELECT resource, id, 'doubled' FROM chain WHERE end_kind = 'update' AND content = next_content
     UNION ALL SELECT resource, id, 'live without open version' FROM (
-        SELECT 'client' AS resource, id FROM toggl.clients_current
-        UNION SELECT 'project', id FROM toggl.projects_current
-        EXCEPT SELECT resource, id FROM versions WHERE is_current) AS bare"""
+        {LIVE} EXCEPT SELECT resource, id FROM versions WHERE is_current) AS bare"""
 
-STATE = """
-    SELECT workspace_id, 'client' AS kind, id, (deleted_at IS NULL)::text, to_jsonb(c) - $1::text[]
-    FROM toggl.clients c
-    UNION ALL SELECT workspace_id, 'project', id, (deleted_at IS NULL)::text, to_jsonb(p) - $1::text[]
-    FROM toggl.projects p
-    UNION ALL SELECT workspace_id, 'client version', id, end_kind, to_jsonb(v) - $1::text[]
-    FROM syncd.client_versions v
-    UNION ALL SELECT workspace_id, 'project version', id, end_kind, to_jsonb(v) - $1::text[]
-    FROM syncd.project_versions v
+ROWS_AND_VERSIONS = of_each("""
+    SELECT workspace_id, '{0}' AS kind, id, (deleted_at IS NULL)::text, to_jsonb(r) - $1::text[] FROM toggl.{0}s r
+    UNION ALL SELECT workspace_id, '{0} version', id, end_kind, to_jsonb(v) - $1::text[] FROM syncd.{0}_versions v""")
+STATE = f"""
+    {ROWS_AND_VERSIONS}
     UNION ALL SELECT workspace_id, resource || ' scope', 0, token,
         to_jsonb(ids) || jsonb_path_query_array(absent, '$[*].ids') || jsonb_path_query_array(absent, '$[*].count')
     FROM syncd.scopes
@@ -184,9 +188,9 @@ class Success(NamedTuple):
 async def rows_of(connection: Connection) -> dict[tuple[str, int], tuple[Any, ...]]:
     """(resource, id) -> what BI sees."""
     found: dict[tuple[str, int], tuple[Any, ...]] = {}
-    for resource, query in (("client", CLIENT_ROWS), ("project", PROJECT_ROWS)):
-        for row in await connection.fetch(query):
-            found[resource, row["id"]] = tuple(row)[1:]
+    for resource, columns in COLUMNS.items():
+        for id_, *shown in await connection.fetch(f"SELECT id, {columns} FROM toggl.{resource}s_current"):
+            found[resource, id_] = tuple(shown)
     return found
 
 
@@ -205,18 +209,13 @@ async def success_of(connection: Connection) -> Success:
 
 async def versions_of(connection: Connection) -> Counter[tuple[str, int]]:
     """(resource, id) -> how many versions its history has."""
-    found: Counter[tuple[str, int]] = Counter()
-    for resource in ("client", "project"):
-        query = f"SELECT id, count(*) FROM toggl.{resource}s_history GROUP BY id"
-        found.update({(resource, id_): number for id_, number in await connection.fetch(query)})
-    return found
+    query = of_each("SELECT '{0}', id, count(*) FROM toggl.{0}s_history GROUP BY id")
+    return Counter({(resource, id_): number for resource, id_, number in await connection.fetch(query)})
 
 
 async def tombstones_of(connection: Connection) -> list[tuple[str, int]]:
-    rows = await connection.fetch("""
-        SELECT 'client', id FROM toggl.clients WHERE deleted_at IS NOT NULL
-        UNION ALL SELECT 'project', id FROM toggl.projects WHERE deleted_at IS NOT NULL ORDER BY 1, 2""")
-    return [tuple(row) for row in rows]
+    buried = of_each("SELECT '{0}', id FROM toggl.{0}s WHERE deleted_at IS NOT NULL")
+    return [tuple(row) for row in await connection.fetch(f"{buried} ORDER BY 1, 2")]
 
 
 async def history_flaws(connection: Connection) -> list[tuple[Any, ...]]:
@@ -339,7 +338,7 @@ async def migrated(url: str) -> None:
         await migrate(connection)
 
 
-async def register(url: str, tokens: dict[str, str] | None = None) -> None:
+async def register(url: str, tokens: dict[str, str] | None = None, resources: Sequence[Resource] = ALWAYS) -> None:
     """The tokens, as a command with this configuration would register them."""
     tokens = tokens or {"t0": TOKEN}
     entries = [
@@ -348,4 +347,4 @@ async def register(url: str, tokens: dict[str, str] | None = None) -> None:
     ]
     async with pool_of(url) as database:
         assert database is not None
-        await Registry(database).register(entries)
+        await Registry(database).register(entries, resources)

@@ -1,9 +1,9 @@
 """Whatever the network or the source answer, no live row becomes a tombstone.
 
 Every fault strikes at every position of a pull: the list of workspaces, that of clients, the first list of projects and
-a later one, whether projects are listed by workspace or by client. Deletes are as eager as they can be configured, each
-scope has a dozen live rows, and the fault lasts for more pulls than a delete needs confirmations. Nothing is deleted at
-the source, so whatever is buried is a lie. Edits tell which parts are still applied.
+a later one, whether projects are listed by workspace or by client, and that of tags. Deletes are as eager as they can
+be configured, each scope has a dozen live rows, and the fault lasts for more pulls than a delete needs confirmations.
+Nothing is deleted at the source, so whatever is buried is a lie. Edits tell which parts are still applied.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +20,7 @@ from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
 from syncd.errors import ContractChanged, QuotaExhausted, RateLimited, SyncdError, TogglUnavailable, TokenRejected
 from syncd.postgres.migrate import Connection
+from syncd.records import Resource
 from syncd.sync.pull import Puller, Subject
 from syncd.toggl.session import open_session
 from tests.chaos.kit import (
@@ -33,6 +34,7 @@ from tests.chaos.kit import (
     Source,
     assert_mirrors,
     looking_at,
+    of_each,
     pool_of,
     pull_afresh,
     register,
@@ -49,13 +51,15 @@ FAULTY_PULLS = EAGER.confirmations + 1
 HASTY = aiohttp.ClientTimeout(total=0.2, sock_connect=1, sock_read=0.1)
 """For servers that take their time."""
 
-Position = Literal["workspaces", "clients", "first projects", "later projects"]
+RESOURCES: tuple[Resource, ...] = ("client", "project", "tag")
+Position = Literal["workspaces", "clients", "first projects", "later projects", "tags"]
 Strategy = Literal["workspace", "client"]
 PATHS: dict[tuple[Strategy, Position], str] = {
     ("workspace", "workspaces"): "/api/v8/workspaces",
     ("workspace", "clients"): "/api/v8/clients",
     ("workspace", "first projects"): "/api/v8/workspaces/1/projects",
     ("workspace", "later projects"): "/api/v8/workspaces/2/projects",
+    ("workspace", "tags"): "/api/v8/workspaces/1/tags",
     ("client", "first projects"): "/api/v8/clients/1000/projects",
     ("client", "later projects"): "/api/v8/clients/2000/projects",
 }
@@ -89,9 +93,9 @@ class Case(NamedTuple):
         return self.outcomes[position] if isinstance(self.outcomes, dict) else self.outcomes
 
 
-def per_list(workspaces: Outcome, clients: Outcome, projects: Outcome) -> Outcomes:
+def per_list(workspaces: Outcome, clients: Outcome, others: Outcome) -> Outcomes:
     """Outcomes that depend on which list is hit."""
-    return {"workspaces": workspaces, "clients": clients, "first projects": projects, "later projects": projects}
+    return dict.fromkeys(get_args(Position), others) | {"workspaces": workspaces, "clients": clients}
 
 
 def json(body: bytes, code: int = 200) -> Mishap:
@@ -111,7 +115,7 @@ JSON = "Content-Type: application/json"
 EMPTY = per_list(
     workspaces=Outcome(),  # which workspaces there are, the clients tell
     clients=Outcome(loses=True),
-    projects=Outcome(loses=True),
+    others=Outcome(loses=True),
 )
 """An empty list that is well formed: the guard holds back what it would mean."""
 
@@ -202,12 +206,13 @@ class Stand:
     edits: int = 0
 
     def edit(self) -> str:
-        """The first client and project of each workspace get a name; which."""
+        """The first client, project and tag of each workspace get a name; which."""
         self.edits += 1
         name = f"edit {self.edits}"
         for w in WORKSPACES:
             self.world.update_client(self.world.clients_of(w)[0].id, name=name)
             self.world.update_project(self.world.projects_of(w)[0].id, name=name)
+            self.world.update_tag(self.world.tags_of(w)[0].id, name=name)
         return name
 
     def hit(
@@ -220,12 +225,8 @@ class Stand:
 
     async def arrived(self, name: str) -> set[tuple[str, int]]:
         """(resource, workspace) of the rows that have that name in the mirror."""
-        rows = await self.audit.fetch(
-            "SELECT 'client', workspace_id FROM toggl.clients WHERE name = $1 "
-            "UNION ALL SELECT 'project', workspace_id FROM toggl.projects WHERE name = $1",
-            name,
-        )
-        return {(resource, w) for resource, w in rows}
+        query = of_each("SELECT '{0}', workspace_id FROM toggl.{0}s WHERE name = $1")
+        return {(resource, w) for resource, w in await self.audit.fetch(query, name)}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -238,20 +239,22 @@ async def stand(databases: Databases, migrated_template: str) -> AsyncIterator[S
         for n in range(ROWS):
             client = world.create_client(w, f"Client {n}", client_id=1000 * w + n)
             world.create_project(w, f"Project {n}", client.id)
+            world.create_tag(w, f"Tag {n}")
     async with (
         Emulator(world) as emulator,
         databases.copy(migrated_template) as url,
-        sourced(emulator.url, rules()) as source,
+        sourced(emulator.url, rules(resources=RESOURCES)) as source,
         open_session(HASTY) as hasty,
         looking_at(url) as audit,
         pool_of(url) as database,
     ):
-        await register(url)
+        await register(url, resources=RESOURCES)
         assert database is not None
         pullers: dict[tuple[Strategy, bool], Puller] = {}
         for strategy in get_args(Strategy):
             for is_hasty, opened in ((False, source.session), (True, hasty)):
-                by = Source(emulator.url, opened, rules(projects="client" if strategy == "client" else "auto"))
+                wanted = rules(projects="client" if strategy == "client" else "auto", resources=RESOURCES)
+                by = Source(emulator.url, opened, wanted)
                 pullers[strategy, is_hasty] = by.puller(database, body_limit_bytes=1 << 20)
         assert (await pullers["workspace", False].pull(T0)).result == "changed"
         yield Stand(world, emulator, audit, pullers)
@@ -267,7 +270,8 @@ def struck_list(position: Position) -> set[tuple[str, int]]:
     """What stands in the list at a position, as (resource, workspace)."""
     if position == "clients":
         return {("client", w) for w in WORKSPACES}
-    return {"first projects": {("project", 1)}, "later projects": {("project", 2)}}.get(position, set())
+    one = {"first projects": ("project", 1), "later projects": ("project", 2), "tags": ("tag", 1)}
+    return {one[position]} if position in one else set()
 
 
 def outcome_of(case: Case, strategy: Strategy, position: Position) -> Outcome | None:
@@ -276,7 +280,8 @@ def outcome_of(case: Case, strategy: Strategy, position: Position) -> Outcome | 
         return None
     outcome = case.outcome(position)
     code = case.mishap.label.removeprefix("status ")
-    return Outcome(reason=f"http_{code}", loses=True) if strategy == "client" and outcome is OTHERWISE else outcome
+    is_only_source = strategy == "client" or position == "tags"
+    return Outcome(reason=f"http_{code}", loses=True) if is_only_source and outcome is OTHERWISE else outcome
 
 
 def strikes() -> Iterator[Any]:
@@ -305,7 +310,7 @@ async def test_i06_no_fault_makes_a_tombstone(
         stand.strategy = strategy
         await pull_afresh(usual, full=True)
     fault = stand.hit(case.mishap, position, strategy=strategy)
-    everywhere = {(resource, w) for resource in ("client", "project") for w in WORKSPACES}
+    everywhere = {(resource, w) for resource in RESOURCES for w in WORKSPACES}
     for nth in range(FAULTY_PULLS):
         edit = stand.edit()
         report = await pull_afresh(puller, full=True)
@@ -342,5 +347,5 @@ async def test_what_may_pass_is_tried_again_within_the_pull(stand: Stand, name: 
     report = await pull_afresh(stand.pullers["workspace", False])
     assert (report.result, fault.fired) == ("changed", 1), report.error
     assert report.traffic.retries <= 1  # 0: aiohttp itself asks again where a connection that was kept alive has ended
-    assert len(await stand.arrived(edit)) == 4
+    assert len(await stand.arrived(edit)) == len(RESOURCES) * len(WORKSPACES)
     await assert_mirrors(stand.audit, stand.world)
