@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bi.stage import Stage, stage
+from tests.environments import bin_of
 
 CLIENTS = Path(__file__).parent / "clients"
-ENVIRONMENTS = Path(__file__).parents[2] / ".venv" / "bi"
 WITHIN_S = 600
 
 
@@ -59,7 +59,7 @@ def _run(client: Client, zone: str, place: Stage) -> list[str]:
     """What it printed, the version first; with a check more that failed if it did not end well."""
     home = place.directory / "-".join([client.script, *client.arguments, zone.rpartition("/")[2]])
     home.mkdir()
-    python = ENVIRONMENTS / client.environment / "bin" / "python" if client.environment else Path(sys.executable)
+    python = bin_of(f"bi/{client.environment}") / "python" if client.environment else Path(sys.executable)
     surroundings = {"PATH": os.environ["PATH"], "HOME": str(home), "TZ": zone, "BI_BIN": str(python.parent)}
     done = subprocess.run(
         [python, CLIENTS / f"{client.script}.py", *client.arguments],

@@ -42,6 +42,7 @@ IS_DEEP = os.environ.get("SYNCD_TEST_DEEP") == "1"
 """Whether to try everything (minutes), not a sample (seconds)."""
 
 TOKEN = "chaos-token-0123456789"
+T0 = Subject("t0", TOKEN)
 EAGER = DeleteRules(confirmations=1, min_age=timedelta(0), max_share=1.0)
 """The weakest protection against deletes that can be configured: the rest must come from the snapshots' verdicts."""
 
@@ -287,13 +288,13 @@ class Source:
     async def pull(self, url: str, *, full: bool = False) -> PullReport | None:
         """One pull into a database by a pool of its own; None if there was no connection to begin with."""
         async with pool_of(url) as database:
-            return None if database is None else await self.puller(database).pull(Subject("t0", TOKEN), full=full)
+            return None if database is None else await self.puller(database).pull(T0, full=full)
 
 
 async def pull_afresh(puller: Puller, *, full: bool = False) -> PullReport:
     """A pull of a process that knows nothing of a quota that was used up, nor of a host that did not answer."""
     puller.toggl.quotas, puller.toggl.breaker = Quotas(), Breaker()
-    return await puller.pull(Subject("t0", TOKEN), full=full)
+    return await puller.pull(T0, full=full)
 
 
 def configured(syncd: Syncd, base_url: str, url: str) -> None:

@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from syncd.postgres.migrate import Connection
-from syncd.sync.pull import Puller, Subject
+from syncd.sync.pull import Puller
 from syncd.sync.report import PullReport
-from tests.chaos.kit import TOKEN, pool_of
+from tests.chaos.kit import pool_of
 from tests.chaos.stages import Stage
 from tests.processes import eventually
-
-T0 = Subject("t0", TOKEN)
 
 
 @asynccontextmanager

@@ -23,14 +23,13 @@ from aiohttp import web
 
 from syncd.errors import ContractChanged
 from syncd.postgres.migrate import Connection
-from syncd.sync.pull import Puller, Subject
-from tests.chaos.kit import EAGER, PROOFS_MOST, TOKEN, Databases, looking_at, pool_of, register, rules, sourced
+from syncd.sync.pull import Puller
+from tests.chaos.kit import EAGER, PROOFS_MOST, T0, Databases, looking_at, pool_of, register, rules, sourced
 from tests.postgres_fixture import name_of
 from tests.servers import serve_handler
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-T0 = Subject("t0", TOKEN)
 AT = "2024-05-01T10:00:00+00:00"
 VICTIM, NEIGHBOUR, LEAVER, NEWCOMER = 50, 51, 60, 999
 """Of the clients of workspace 1: the odd one, one that is edited, one that is deleted, one that is new."""

@@ -17,6 +17,7 @@ from syncd.postgres.migrate import Connection
 from syncd.postgres.writer import WorkspaceWriter
 from tests.chaos.kit import (
     DATABASE_ATTEMPTS,
+    T0,
     assert_mirrors,
     change,
     looking_at,
@@ -28,7 +29,7 @@ from tests.chaos.kit import (
     sourced,
 )
 from tests.chaos.proxy import Proxy
-from tests.chaos.sessions import T0, assert_failed, end_sessions, puller_of
+from tests.chaos.sessions import assert_failed, end_sessions, puller_of
 from tests.chaos.stages import Stage
 from tests.postgres_fixture import UNSAFE_BUT_FAST
 from tests.processes import eventually

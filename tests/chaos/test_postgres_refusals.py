@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from syncd.errors import DatabaseUnavailable, DatabaseUnusable
 from syncd.postgres.migrate import Connection
-from tests.chaos.kit import assert_mirrors
-from tests.chaos.sessions import T0, assert_failed, end_sessions, puller_of
+from tests.chaos.kit import T0, assert_mirrors
+from tests.chaos.sessions import assert_failed, end_sessions, puller_of
 from tests.chaos.stages import Stage
 from tests.postgres_fixture import name_of
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def writer_url(stage: Stage, url: str, audit: Connection) -> AsyncIterator[str]:
+async def writer_url(url: str, audit: Connection) -> AsyncIterator[str]:
     """The database as a role sees it that may do just what a pull needs."""
     role = f"writer_of_{name_of(url)}"
     await audit.execute(f"""

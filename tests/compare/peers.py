@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
-from tests.compare.stage import ENVIRONMENTS, Databases, Travel
+from tests.compare.stage import Databases, Travel
 from tests.contract.emulated import Emulated
+from tests.environments import bin_of, version_of
 
 HERE = Path(__file__).parent
 WITHIN_S = 300
@@ -110,11 +111,15 @@ class Singer:
         tap = _tap(
             place, "--catalog", place.directory / "catalog.json", *(("--state", state) if state.exists() else ())
         )
-        target: list[str | Path] = [_bin("target-postgres") / "target-postgres"]
+        target: list[str | Path] = [bin_of("compare/target-postgres") / "target-postgres"]
         return place.run((tap, _led(place)), ([*target, "--config", place.directory / "target.json"], {}), state=state)
 
     def version(self) -> str:
-        return f"tap-toggl {_version('tap-toggl')}, pipelinewise-target-postgres {_target_version()}"
+        target = "pipelinewise-target-postgres"
+        return (
+            f"tap-toggl {version_of('tap-toggl', 'compare/tap-toggl')}, "
+            f"{target} {version_of(target, 'compare/target-postgres')}"
+        )
 
 
 class Airbyte:
@@ -148,17 +153,17 @@ class Airbyte:
 
     def sync(self, place: Place) -> bool:
         read = ("read", "--config", "config.json", "--catalog", "catalog.json")
-        source: list[str | Path] = [_bin("airbyte-cdk") / "source-declarative-manifest", *read]
+        source: list[str | Path] = [bin_of("compare/airbyte-cdk") / "source-declarative-manifest", *read]
         manifest: list[str | Path] = ["--manifest-path", HERE / "tools" / "manifest.yaml"]
         load: list[str | Path] = [
-            _bin("airbyte-cdk") / "python",
+            bin_of("compare/airbyte-cdk") / "python",
             HERE / "tools" / "airbyte_load.py",
             self._url,
         ]
         return place.run(([*source, *manifest], _led(place)), (load, {}))
 
     def version(self) -> str:
-        return f"airbyte-cdk {_version('airbyte-cdk')}"
+        return f"airbyte-cdk {version_of('airbyte-cdk', 'compare/airbyte-cdk')}"
 
 
 class Syncd:
@@ -192,7 +197,7 @@ class Syncd:
 
 
 def _tap(place: Place, *arguments: str | Path) -> list[str | Path]:
-    return [_bin("tap-toggl") / "tap-toggl", "--config", place.directory / "tap.json", *arguments]
+    return [bin_of("compare/tap-toggl") / "tap-toggl", "--config", place.directory / "tap.json", *arguments]
 
 
 def _led(place: Place) -> dict[str, str]:
@@ -206,16 +211,3 @@ def _output(place: Place, command: list[str | Path]) -> bytes:
 
 def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value))
-
-
-def _bin(package: str) -> Path:
-    return ENVIRONMENTS / package / "bin"
-
-
-def _version(package: str, environment: str = "") -> str:
-    sites = (ENVIRONMENTS / (environment or package) / "lib").glob("python*/site-packages")
-    return next(iter(metadata.distributions(name=package, path=[str(next(sites))]))).version
-
-
-def _target_version() -> str:
-    return _version("pipelinewise-target-postgres", "target-postgres")

@@ -18,11 +18,10 @@ import asyncpg
 from syncd.postgres import server
 from syncd.postgres.embedded import EmbeddedPostgres
 from tests.contract.emulated import Emulated
+from tests.environments import ENVIRONMENTS
 from tests.postgres_fixture import UNSAFE_BUT_FAST, make_reachable_directory
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = ROOT / ".venv" / "compare"
-LIBRARY = "python*/site-packages/libfaketime/vendor/libfaketime/src/libfaketime.so.1"
+LIBRARY = "libfaketime/lib/python*/site-packages/libfaketime/vendor/libfaketime/src/libfaketime.so.1"
 
 
 class Travel:
@@ -31,7 +30,7 @@ class Travel:
     def __init__(self, directory: Path) -> None:
         self.file = directory / "travel"
         self.library = directory / "libfaketime.so.1"
-        shutil.copy(next((ENVIRONMENTS / "libfaketime" / "lib").glob(LIBRARY)), self.library)
+        shutil.copy(next((ENVIRONMENTS / "compare").glob(LIBRARY)), self.library)
         self.go_to(0)
 
     @property

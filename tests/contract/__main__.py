@@ -9,15 +9,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.contract.emulated import Emulated, emulated
+from tests.environments import bin_of, version_of
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = ROOT / ".venv" / "contract"
 HERE = Path(__file__).parent
 SEED = "1"
 DIALECTS = ("v8", "v9")
@@ -56,9 +54,10 @@ def main() -> int:
 def _conformance(dialect: str, directory: Path) -> Row:
     """Every operation of a document, called with what fits it and with what does not."""
     report = directory / f"{dialect}.json"
+    what = f"schemathesis {version_of('schemathesis', 'contract/schemathesis')}"
     with emulated(directory, "--tags", "3", "--api", dialect, "--workspaces", "2", "--clients", "5") as server:
         command: list[str | Path] = [
-            *(_bin("schemathesis") / "st", "--config-file", HERE / "schemathesis.toml", "run"),
+            *(bin_of("contract/schemathesis") / "st", "--config-file", HERE / "schemathesis.toml", "run"),
             *(ROOT / "docs" / "api" / f"toggl-{dialect}.json", "--url", f"{server.url}/api/{dialect}"),
             *("--auth", f"{server.token}:api_token", "--seed", SEED, "--generation-database", "none"),
             *("--report", "json", "--report-json-path", report, "--no-color"),
@@ -67,21 +66,21 @@ def _conformance(dialect: str, directory: Path) -> Row:
         done = subprocess.run(command, cwd=ROOT, env=os.environ | told, capture_output=True, text=True, check=False)
     if done.returncode or not report.exists():
         print(done.stdout, done.stderr, sep="\n")
-        return Row(f"schemathesis {_version('schemathesis')}", dialect, "", "differs")
+        return Row(what, dialect, "", "differs")
     facts = json.loads(report.read_text())
     tested, total = facts["operations"]["tested"], facts["operations"]["total"]
     counted = f"{tested} of {total} operations, {facts['test_cases']['generated']} cases"
     whole = tested == total and facts["complete"]
-    return Row(f"schemathesis {_version('schemathesis')}", dialect, counted, "ok" if whole else "incomplete")
+    return Row(what, dialect, counted, "ok" if whole else "incomplete")
 
 
 def _round(package: str, script: str, directory: Path) -> Row:
     """One library lists, creates, updates and deletes, sent to the vendor's address through the emulator's proxy."""
-    dialect = script.rpartition("_")[2]
+    dialect, environment = script.rpartition("_")[2], f"contract/{package}"
     sizes = ("--workspaces", "1", "--clients", str(CLIENTS), "--projects", str(PROJECTS_EACH))
     with emulated(directory, "--proxy", "--api", dialect, *sizes) as server:
         done = subprocess.run(
-            [_bin(package) / "python", HERE / "rounds" / f"{script}.py"],
+            [bin_of(environment) / "python", HERE / "rounds" / f"{script}.py"],
             env=_environment(server, directory),
             capture_output=True,
             text=True,
@@ -91,7 +90,8 @@ def _round(package: str, script: str, directory: Path) -> Row:
     steps = sum(line.startswith("ok ") for line in done.stdout.splitlines())
     if done.returncode:
         print(f"{package}:", done.stdout, done.stderr, sep="\n")
-    return Row(f"{package} {_version(package)}", dialect, f"{steps} steps", "failed" if done.returncode else "ok")
+    what = f"{package} {version_of(package, environment)}"
+    return Row(what, dialect, f"{steps} steps", "failed" if done.returncode else "ok")
 
 
 def _environment(server: Emulated, home: Path) -> dict[str, str]:
@@ -103,17 +103,6 @@ def _environment(server: Emulated, home: Path) -> dict[str, str]:
         "ROUND_PROJECTS": str(CLIENTS * PROJECTS_EACH),
     }
     return {"PATH": os.environ["PATH"], "HOME": str(home), **about, **server.surroundings()}
-
-
-def _bin(package: str) -> Path:
-    return ENVIRONMENTS / package / "bin"
-
-
-def _version(package: str) -> str:
-    found: Iterator[Distribution] = iter(
-        distributions(name=package, path=[str(next((ENVIRONMENTS / package / "lib").glob("python*/site-packages")))])
-    )
-    return next(found).version
 
 
 if __name__ == "__main__":

@@ -32,17 +32,16 @@ async def main() -> int:
     of_chaos.add_argument("--heavy", action="store_true", help="500,000 rows")
     chosen = parser.parse_args()
     home = make_reachable_directory()
-    runs = home
     try:
         async with await EmbeddedPostgres.open(home / "data", settings=SETTINGS) as server:
             if chosen.command == "takeover":
-                wrongs = await takeover(runs, server, chosen.kills)
+                wrongs = await takeover(home, server, chosen.kills)
             elif chosen.command == "fairness":
-                wrongs = await fairness(runs, server, chosen.seconds)
+                wrongs = await fairness(home, server, chosen.seconds)
             elif chosen.command == "replicas":
-                wrongs = await replicas(runs, server, chosen.tokens, chosen.frozen)
+                wrongs = await replicas(home, server, chosen.tokens, chosen.frozen)
             else:
-                wrongs = await chaos(runs, server, chosen.seconds, chosen.seed, HEAVY if chosen.heavy else LIGHT)
+                wrongs = await chaos(home, server, chosen.seconds, chosen.seed, HEAVY if chosen.heavy else LIGHT)
     finally:
         shutil.rmtree(home)
     for wrong in wrongs:

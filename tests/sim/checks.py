@@ -12,15 +12,14 @@ import msgspec
 
 from syncd.plan import Diff, ScopePlan, WorkspacePlan
 from syncd.postgres.writer import Begun
-from syncd.records import RESOURCES
+from syncd.records import RESOURCES, Resource
 from syncd.sync.deletes import DeleteRules
 from tests.sim.database import Database, Row
 from tests.sim.loop import EPOCH
-from tests.sim.source import Kind
 from tests.sim.wire import PULL, Wire
 from tests.sim.writer import SimWriter
 
-Key = tuple[Kind, int]
+Key = tuple[Resource, int]
 
 
 class Look(NamedTuple):
@@ -69,7 +68,7 @@ class Judge:
                 row = self.db.rows[kind][id_]
                 self._before[kind, id_] = msgspec.structs.replace(row)
 
-    def _judge_changes(self, kind: Kind, changes: Diff[Any], served: dict[Key, float]) -> None:
+    def _judge_changes(self, kind: Resource, changes: Diff[Any], served: dict[Key, float]) -> None:
         for record, change in changes.changes:
             before = self._before.get((kind, record.id))
             self.fired.update([change, f"{kind} {change}"])
@@ -92,7 +91,7 @@ class Judge:
         if scope.deletes.held:
             self.fired[f"held {scope.deletes.held.reason}"] += 1
 
-    def _judge_deletes(self, kind: Kind, scope: ScopePlan, begun: Begun, plan: WorkspacePlan) -> None:
+    def _judge_deletes(self, kind: Resource, scope: ScopePlan, begun: Begun, plan: WorkspacePlan) -> None:
         wid = plan.workspace.id
         served = self.wire.served.get(PULL.get(), {})
         for id_ in scope.deletes.tombstones:
@@ -106,7 +105,7 @@ class Judge:
             if not self._is_confirmed(kind, id_, wid, begun):
                 self.wrongs.append(f"I6 {kind} {id_} buried by {begun.token} before it was missed often enough")
 
-    def _is_confirmed(self, kind: Kind, id_: int, wid: int, begun: Begun) -> bool:
+    def _is_confirmed(self, kind: Resource, id_: int, wid: int, begun: Begun) -> bool:
         """Whether some token that counts missed it as often as the rules ask, after all that count saw it last."""
         names = [name for name in self.shown_at.get((kind, id_), {}) if self._is_trusted(name, wid, kind)]
         last = max((self.shown_at[kind, id_][name] for name in names), default=EPOCH)
@@ -120,11 +119,11 @@ class Judge:
                 return True
         return False
 
-    def _is_trusted(self, name: str, wid: int, kind: Kind) -> bool:
+    def _is_trusted(self, name: str, wid: int, kind: Resource) -> bool:
         token, scope = self.db.tokens[name], self.db.scopes.get((name, wid, kind))
         return token.enabled and token.status != "rejected" and scope is not None and scope.lost_at is None
 
-    def _still_see(self, kind: Kind, id_: int, wid: int, but: str) -> list[str]:
+    def _still_see(self, kind: Resource, id_: int, wid: int, but: str) -> list[str]:
         """Other tokens in good standing whose last snapshot showed it."""
         found = []
         for name, w, k in self.db.scopes:
@@ -169,7 +168,7 @@ class Judge:
                 if (kind, id_) not in world.rows:
                     self.wrongs.append(f"I1 {kind} {id_} was invented")
 
-    def _compare(self, kind: Kind, id_: int, row: Row | None, wanted: dict[str, Any], owner: str) -> None:
+    def _compare(self, kind: Resource, id_: int, row: Row | None, wanted: dict[str, Any], owner: str) -> None:
         if row is None or row.record is None or row.deleted_at is not None:
             state = "missing" if row is None else "a stub" if row.record is None else f"dead since {row.deleted_at}"
             self.wrongs.append(f"I1 {kind} {id_} of {owner} is {state}")
@@ -179,12 +178,12 @@ class Judge:
             odd = {name: (found[name], wanted[name]) for name in wanted if found[name] != wanted[name]}
             self.wrongs.append(f"I1 {kind} {id_} of {owner}: (mirror, source) differ in {odd}")
 
-    def _is_hidden(self, kind: Kind, id_: int, token: str) -> bool:
+    def _is_hidden(self, kind: Resource, id_: int, token: str) -> bool:
         """It went out of the token's sight when its owner lost rights, which proves nothing."""
         scopes = [scope.scope for (name, _, k), scope in self.db.scopes.items() if (name, k) == (token, kind)]
         return any(cohort.is_hidden and id_ in cohort.ids for scope in scopes for cohort in scope.absent)
 
-    def _excuse(self, kind: Kind, id_: int, row: Row, enabled: list[str]) -> None:
+    def _excuse(self, kind: Resource, id_: int, row: Row, enabled: list[str]) -> None:
         """A live row that nobody sees: held back by the guard, or last seen by accounts that no longer count."""
         held = {i for (_, _, k), scope in self.db.scopes.items() if k == kind for i in scope.held_ids or []}
         if id_ in held or "reject" in self.db.decisions.values():

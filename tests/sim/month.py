@@ -81,7 +81,7 @@ class Setting:
 
 @dataclass
 class Verdict:
-    """What a seed came to. `stale_s`: token -> its successes, as (began, ended)."""
+    """What a seed came to. `successes`: of each token, as (began, ended)."""
 
     setting: Setting
     findings: Findings

@@ -16,7 +16,7 @@ from syncd.clock import Jitter
 from syncd.errors import FencedOut, Unforeseen
 from syncd.postgres.registry import Registry
 from syncd.postgres.store import Store
-from syncd.records import RESOURCES
+from syncd.records import ALWAYS, RESOURCES, Resource
 from syncd.service.dispatcher import LocalDispatcher
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import Runtime
@@ -28,7 +28,7 @@ from syncd.toggl.client import Toggl
 from tests.sim.checks import Judge
 from tests.sim.database import Database
 from tests.sim.loop import EPOCH, SimClock, SimLoop
-from tests.sim.source import KINDS, Kind, Rights, World
+from tests.sim.source import Rights, World
 from tests.sim.store import SimStore, StoreTrouble
 from tests.sim.wire import FAULTS, ORIGIN, FakeSession, Trouble, Wire
 
@@ -73,7 +73,7 @@ class Setting:
     store_fail: float
     skew_s: float
     pace_s: float
-    kinds: tuple[Kind, ...]
+    kinds: tuple[Resource, ...]
 
     @classmethod
     def of(cls, seed: int) -> "Setting":
@@ -98,7 +98,7 @@ class Setting:
             store_fail=0.0 if is_isolated else rng.choice([0.0, 0.0, 0.02, 0.1]),
             skew_s=rng.choice([0.0, -3600.0, 86400.0]),
             pace_s=rng.choice([20.0, 60.0, 300.0]),
-            kinds=tuple(RESOURCES) if Random(f"kinds {seed}").random() < 0.5 else KINDS,
+            kinds=tuple(RESOURCES) if Random(f"kinds {seed}").random() < 0.5 else ALWAYS,
         )
 
 

@@ -10,9 +10,6 @@ from typing import Any, NamedTuple
 from syncd.records import ALWAYS, Resource
 from tests.sim.loop import EPOCH
 
-Kind = Resource
-KINDS: tuple[Kind, ...] = ALWAYS
-
 
 class Rights(NamedTuple):
     """Of one account in one workspace. `share`: which third of the private rows it sees, if it is no admin."""
@@ -25,7 +22,7 @@ class Rights(NamedTuple):
 class Row:
     """A client, project or tag at the source. `at`: whole seconds of virtual time. `gone`: deleted."""
 
-    kind: Kind
+    kind: Resource
     id: int
     wid: int
     name: str
@@ -51,12 +48,12 @@ class World:
     admins_only: bool = False
     lists_deleted: bool = False
     step_s: int = 1
-    kinds: tuple[Kind, ...] = KINDS
+    kinds: tuple[Resource, ...] = ALWAYS
     names: dict[int, str] = field(default_factory=dict)
     tokens: dict[str, dict[int, Rights]] = field(default_factory=dict)
-    rows: dict[tuple[Kind, int], Row] = field(default_factory=dict)
+    rows: dict[tuple[Resource, int], Row] = field(default_factory=dict)
     happened: Counter[str] = field(default_factory=Counter)
-    _past: dict[tuple[Kind, int], list[Row]] = field(default_factory=dict)
+    _past: dict[tuple[Resource, int], list[Row]] = field(default_factory=dict)
     _last_id: int = 0
 
     # -- what an account sees ------------------------------------------------------------------------------------
@@ -77,7 +74,7 @@ class World:
         client = self.rows.get(("client", row.cid or 0))
         return client is not None and self.sees(token, client)
 
-    def of(self, kind: Kind, token: str, wid: int | None = None) -> list[Row]:
+    def of(self, kind: Resource, token: str, wid: int | None = None) -> list[Row]:
         """The rows that an account sees, ascending by id."""
         rows = sorted((row for (k, _), row in self.rows.items() if k == kind), key=lambda row: row.id)
         return [row for row in rows if (wid is None or row.wid == wid) and self.sees(token, row)]
@@ -87,7 +84,7 @@ class World:
         found = [row for row in self.rows.values() if row.cid == client.id and row.wid == client.wid]
         return sorted((row for row in found if self.sees(token, row)), key=lambda row: row.id)
 
-    def buried(self, kind: Kind, token: str, wid: int | None = None) -> list[Row]:
+    def buried(self, kind: Resource, token: str, wid: int | None = None) -> list[Row]:
         """Deleted rows that lists still show, where this source does that."""
         if not self.lists_deleted:
             return []
@@ -128,7 +125,7 @@ class World:
 
     # -- its life ------------------------------------------------------------------------------------------------
 
-    def create(self, kind: Kind, wid: int, now: float) -> Row:
+    def create(self, kind: Resource, wid: int, now: float) -> Row:
         """A new row, with whatever chance gives it."""
         self._last_id += 1
         rng = self.rng

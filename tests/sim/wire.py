@@ -20,8 +20,9 @@ import msgspec
 from multidict import CIMultiDict
 from yarl import URL
 
+from syncd.records import Resource
 from tests.sim.loop import EPOCH, SimLoop
-from tests.sim.source import Kind, World
+from tests.sim.source import World
 
 ORIGIN = "https://source.invalid"
 
@@ -82,14 +83,14 @@ class Wire:
     secrets: dict[str, str] = field(default_factory=dict)
     troubles: dict[str, Trouble] = field(default_factory=dict)
     fired: Counter[str] = field(default_factory=Counter)
-    served: dict[int, dict[tuple[Kind, int], float]] = field(default_factory=dict)
-    called_deleted: dict[tuple[Kind, int], float] = field(default_factory=dict)
+    served: dict[int, dict[tuple[Resource, int], float]] = field(default_factory=dict)
+    called_deleted: dict[tuple[Resource, int], float] = field(default_factory=dict)
     wrongs: list[str] = field(default_factory=list)
     holds: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
     last: dict[tuple[str, str], float] = field(default_factory=dict)
     requests: int = 0
     calm: bool = False
-    is_stored: Callable[[Kind, int], bool] = lambda _kind, _id: False
+    is_stored: Callable[[Resource, int], bool] = lambda _kind, _id: False
 
     def ask(self, line: str, token: str, path: str) -> str:
         """Note a request; the fault that its answer will have."""
@@ -145,7 +146,7 @@ class Wire:
         """One client or project by its id; None: it is not there, or this is another question."""
         match path.removeprefix("/api/v8/").split("/"):
             case ["clients" | "projects" as plural, id_]:
-                kind: Kind = "client" if plural == "clients" else "project"
+                kind: Resource = "client" if plural == "clients" else "project"
                 row = self.world.rows.get((kind, int(id_)))
                 self.fired["asked for one"] += 1
                 return self.world.json(row, token) if row is not None and self.world.sees(token, row) else None
@@ -162,7 +163,7 @@ class Wire:
             seen[kind, row["id"]] = self.loop.time()
 
 
-def kind_of(path: str) -> Kind:
+def kind_of(path: str) -> Resource:
     """What a list holds."""
     return "tag" if path.endswith("/tags") else "project" if path.endswith("/projects") else "client"
 

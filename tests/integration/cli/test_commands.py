@@ -13,7 +13,6 @@ import click
 import pytest
 
 from syncd.cli.main import COMMANDS, cli
-from syncd.emulator.model import World
 from syncd.emulator.seed import DOCUMENTED_TOKEN
 from syncd.emulator.server import Emulator
 from syncd.postgres.sql import migrations
@@ -40,7 +39,7 @@ async def test_check_finds_nothing_wrong(configured: Syncd, toggl: Emulator, mir
     assert sum(toggl.requests.values()) == 1
 
 
-async def test_check_finds_a_rejected_token(configured: Syncd, world: World) -> None:
+async def test_check_finds_a_rejected_token(configured: Syncd) -> None:
     """Exit 1, and the good token is found good."""
     configured.configure(tokens={"acme": CANARY_TOKEN, "globex": "canary-7f3b9-wrong"})
     await configured("migrate")

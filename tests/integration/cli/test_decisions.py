@@ -5,7 +5,7 @@ import pytest
 from syncd.emulator import mishaps
 from syncd.emulator.model import World
 from syncd.emulator.server import Emulator
-from tests.integration.cli.stage import CANARY_TOKEN, Calendar, Mirror
+from tests.integration.cli.stage import CANARY_TOKEN, Mirror
 from tests.processes import Syncd
 
 CLIENTS = 8
@@ -76,9 +76,7 @@ async def test_a_decision_needs_hashes_or_all(at_once: Syncd, words: tuple[str, 
     assert (outcome.exit_code, len(outcome.stderr.splitlines())) == (2, 1)
 
 
-async def test_a_malformed_record_can_be_looked_at_and_leaves_by_itself(
-    configured: Syncd, toggl: Emulator, mirror: Mirror
-) -> None:
+async def test_a_malformed_record_can_be_looked_at_and_leaves_by_itself(configured: Syncd, toggl: Emulator) -> None:
     """`quarantine list` shows what came and why it could not be stored."""
     broken = b'[{"id": 5, "wid": 777, "name": "no time"}]'
     toggl.faults.add(mishaps.status(200, broken), path="/api/v9/workspaces/777/clients")
@@ -116,7 +114,7 @@ async def test_verify_finds_what_was_changed_behind_our_back(configured: Syncd, 
     assert (await configured("verify")).exit_code == 0
 
 
-async def test_verify_tells_a_row_that_nobody_sees(configured: Syncd, world: World, mirror: Mirror) -> None:
+async def test_verify_tells_a_row_that_nobody_sees(configured: Syncd, world: World) -> None:
     """Here a deletion that is not confirmed yet."""
     await configured("once")
     world.delete_project(909)
@@ -153,7 +151,7 @@ async def test_verify_leaves_word_of_a_wait_that_it_was_asked_for(configured: Sy
     assert ((await configured("once")).exit_code, toggl.requests.total() - before) == (1, 0)
 
 
-async def test_resync_compares_everything(configured: Syncd, calendar: Calendar) -> None:
+async def test_resync_compares_everything(configured: Syncd) -> None:
     """The next pull, though the answers are the same."""
     await configured("once")
     assert not (await configured("once")).pull()["syncd.pull.full"]

@@ -20,7 +20,7 @@ WAITERS = """SELECT pid FROM pg_locks WHERE NOT granted AND mode = 'AccessExclus
 
 
 @pytest.fixture
-async def migrator(configured: Syncd, mirror: Mirror, tmp_path: Path) -> Syncd:
+async def migrator(configured: Syncd, tmp_path: Path) -> Syncd:
     """A release whose one additional migration changes a table; the database is at the one before."""
     assert (await configured("migrate")).exit_code == 0
     for part in ("syncd", "sql"):

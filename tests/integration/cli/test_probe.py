@@ -1,13 +1,12 @@
 """The health check of the image, as the image calls it."""
 
-from tests.integration.cli.stage import Mirror
 from tests.processes import Syncd
 from tests.servers import unused_port
 
 PROBE = ("-m", "syncd.service.probe")
 
 
-async def test_probe_tells_life_from_readiness_and_from_death(configured: Syncd, mirror: Mirror) -> None:
+async def test_probe_tells_life_from_readiness_and_from_death(configured: Syncd) -> None:
     """It asks the address that the daemon listens on, also where that is all addresses."""
     listen = {"SYNCD_SERVICE__LISTEN": f"0.0.0.0:{unused_port()}"}
     probe = Syncd(configured.home, configured.secrets, program=PROBE)

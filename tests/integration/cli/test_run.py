@@ -74,7 +74,7 @@ async def test_second_daemon_takes_over_when_the_first_is_killed(
             assert (await second.stop(signal.SIGTERM)).exit_code == 0
 
 
-async def test_database_that_is_away_is_waited_for(configured: Syncd, mirror: Mirror) -> None:
+async def test_database_that_is_away_is_waited_for(configured: Syncd) -> None:
     """The daemon says so once and keeps trying; a signal still ends it well. The pages answer."""
     port = unused_port()
     configured.configure(service={"listen": f"127.0.0.1:{port}"})

@@ -61,7 +61,7 @@ async def test_manager_follows_the_life_of_the_daemon(configured: Syncd, mirror:
         assert (await daemon.ended()).exit_code == 0
 
 
-async def test_daemon_that_waits_for_its_database_shows_life(configured: Syncd, mirror: Mirror, ear: Ear) -> None:
+async def test_daemon_that_waits_for_its_database_shows_life(configured: Syncd, ear: Ear) -> None:
     """A database that is away for hours is no reason to be restarted."""
     configured.configure(database={"url": f"postgresql://canary@127.0.0.1:{unused_port()}/bi"})
     watched = {"NOTIFY_SOCKET": ear.name, "WATCHDOG_USEC": "150000"}
@@ -81,7 +81,7 @@ async def test_wrong_configuration_is_never_ready(configured: Syncd, ear: Ear) -
     assert await ear.hears() == ["STATUS=the first that was said"]
 
 
-async def test_reload_ends_with_what_came_of_it(configured: Syncd, mirror: Mirror, ear: Ear) -> None:
+async def test_reload_ends_with_what_came_of_it(configured: Syncd, ear: Ear) -> None:
     """`systemctl reload` waits for its end; a configuration that is refused shows in `systemctl status`."""
     async with configured.running("run", environ={"NOTIFY_SOCKET": ear.name}) as daemon:
         await daemon.event("syncd.pull.finish")

@@ -10,7 +10,7 @@ import pytest
 from syncd.emulator import pytest_plugin, seed
 from syncd.emulator.control_calls import Calls
 from syncd.emulator.control_faults import MISHAPS
-from syncd.emulator.stand import Stand, Wanted, standing
+from syncd.emulator.stand import Wanted, standing
 from syncd.emulator.timepiece import Timepiece
 from tests.integration.emulator.test_control import NOON
 from tests.integration.emulator.test_pytest_plugin import run
@@ -47,12 +47,12 @@ async def test_every_curl_line_works() -> None:
     script = "\n".join(block for block in blocks("sh") if "curl " in block)
     assert script.count("curl ") >= 20
     async with standing(seed.documented, lambda: NOON, Wanted()) as stand:
-        printed = await shell(f"set -e\nE={stand.emulator.url}/_emulator\n{script}", stand)
+        printed = await shell(f"set -e\nE={stand.emulator.url}/_emulator\n{script}")
         assert list(stand.emulator.world.clients) == [1239455, 1239456]
     assert '"fired":0,"armed":true' in printed
 
 
-async def shell(script: str, stand: Stand) -> str:
+async def shell(script: str) -> str:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         "sh", stdin=pipe, stdout=pipe, stderr=pipe, env={"PATH": "/usr/bin:/bin"}

@@ -58,7 +58,7 @@ async def test_unknown_paths(site: Site, path: str) -> None:
     assert "Content-Security-Policy" in answer.headers
 
 
-async def test_a_name_that_is_not_configured_is_nowhere(site: Site, migrated_url: str) -> None:
+async def test_a_name_that_is_not_configured_is_nowhere(site: Site) -> None:
     """Another configuration's token may be in the same database, with deletions held back and all."""
     await site.do(
         "INSERT INTO syncd.tokens (name, rank, fingerprint, pull_interval) VALUES ('stranger', 9, '', '5 min')"

@@ -270,9 +270,7 @@ async def test_listed_by_client_a_project_that_left_its_client_is_absent(
     assert emulator.requests["/api/v8/projects/{project_id}"] == 0
 
 
-async def test_a_list_that_is_right_costs_one_request_per_tombstone(
-    mirror: Mirror, emulator: Emulator, world: World
-) -> None:
+async def test_a_list_that_is_right_costs_one_request_per_tombstone(mirror: Mirror, world: World) -> None:
     """Up to a handful; a mass of them is the guard's business."""
     await mirror.pull()
     for id_ in some(world, 3):

@@ -109,7 +109,7 @@ async def test_tokens_of_one_user_share_the_quota(mirror: Mirror, emulator: Emul
     assert (await mirror.pull("t1")).is_postponed
 
 
-async def test_a_402_parks_those_who_share_and_nobody_else(mirror: Mirror, emulator: Emulator, world: World) -> None:
+async def test_a_402_parks_those_who_share_and_nobody_else(mirror: Mirror, emulator: Emulator) -> None:
     """Also across a restart; it came in spite of what was known, so somebody else used the quota."""
     headers = {"X-Toggl-Quota-Remaining": "0", "X-Toggl-Quota-Resets-In": "133"}
     await mirror.pull("t0")

@@ -10,7 +10,6 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syncd.emulator.model import World
 from syncd.errors import FencedOut, InvariantViolated
 from syncd.plan import Diff
 from syncd.postgres.database import Database
@@ -76,7 +75,7 @@ async def test_the_pull_that_began_last_wins(mirror: Mirror) -> None:
     assert await mirror.value("SELECT digest FROM syncd.tokens") is None
 
 
-async def test_a_fenced_out_pull_is_reported(mirror: Mirror, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_fenced_out_pull_is_reported(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process took over while we fetched: nothing of ours is written."""
     original = mirror.store.begin
 

@@ -84,7 +84,7 @@ async def test_a_rejected_token_is_left_alone_for_a_while(mirror: Mirror, emulat
 
 
 @pytest.mark.parametrize("end", ["well", "badly"])
-async def test_a_hold_that_another_process_was_told_of_is_kept(mirror: Mirror, emulator: Emulator, end: str) -> None:
+async def test_a_hold_that_another_process_was_told_of_is_kept(mirror: Mirror, end: str) -> None:
     """It came while this pull was at work, which knows nothing of it."""
     begun = await mirror.store.begin("t0", timeout=HOUR, full_every=DAY)
     await mirror.store.hold("t0", 600)

@@ -142,7 +142,7 @@ async def test_changes_do_while_nothing_is_undecided(settled: Mirror, emulator: 
     assert hidden not in await live(settled, "projects")
 
 
-async def test_deleting_a_client_reaches_its_projects(settled: Mirror, emulator: Emulator, world: World) -> None:
+async def test_deleting_a_client_reaches_its_projects(settled: Mirror, world: World) -> None:
     """The projects' `at` does not move, so the list of changes is silent about them."""
     doomed = next(iter(world.clients))
     orphans = [row.id for row in world.projects_of_client(doomed)]

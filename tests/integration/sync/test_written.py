@@ -92,9 +92,7 @@ async def late_pull(mirror: Mirror, emulator: Emulator, name: str) -> AsyncItera
 
 
 @EACH_WRITE
-async def test_i05_a_list_from_before_the_write_is_fenced_out(
-    mirror: Mirror, emulator: Emulator, world: World, write: Write
-) -> None:
+async def test_i05_a_list_from_before_the_write_is_fenced_out(mirror: Mirror, emulator: Emulator, write: Write) -> None:
     """Of the token that wrote. The pull is due again at once, and then finds nothing to do."""
     await mirror.pull()
     async with late_pull(mirror, emulator, "t0") as pull:

@@ -20,7 +20,7 @@ TOKEN = '[[tokens]]\nname = "acme"\ntoken_env = "T"\n'
 ENVIRON = {"T": "abc"}
 
 
-def test_the_example_is_valid_and_holds_the_defaults(nowhere: Path) -> None:
+def test_the_example_is_valid_and_holds_the_defaults() -> None:
     """What a newcomer copies works, and says what would be so without it."""
     example = load_settings(EXAMPLE, {"TOGGL_ACME": "abc"})
     bare = load_settings(None, {"TOGGL_API_TOKEN": "abc"})

@@ -160,7 +160,7 @@ def test_broken_toml_names_line_and_column(problems: Callable[..., list[str]], t
     assert "canary" not in problem
 
 
-def test_a_file_that_is_no_text_is_refused(problems: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     """Saved by an editor in another encoding; a byte order mark is no harm, though."""
     with pytest.raises(Exception, match="is not UTF-8 text; save it as UTF-8"):
         _load_bytes(tmp_path, b"\xff\xfe[\x00")
