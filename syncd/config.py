@@ -163,7 +163,7 @@ class Settings:
     tokens: tuple[Token, ...]
 
     def fingerprint(self) -> str:
-        """12 hex digits that change when a setting does. Secrets and the database's user do not go in."""
+        """12 hex digits that change when a setting does. No secret goes in; of the database's URL only its place."""
         tree: dict[str, object] = {
             part: getattr(self, part).model_dump(mode="json")
             for part in ("database", "toggl", "sync", "service", "log")

@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from syncd.errors import reason_of
+from syncd.escaping import escaped
 
 NAME_RULE = "must be 1 to 64 of A-Z a-z 0-9 . _ -"
 # Secrets that an orchestrator mounts are readable by the whole container on purpose: nobody else lives in it.
@@ -158,9 +159,8 @@ def shown(text: str) -> str:
 
     What has the form of a Toggl token is blanked: people do paste the secret where its name belongs.
     """
-    text = _LOOKS_LIKE_TOKEN.sub("***", text)
-    printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return printable if len(printable) <= 200 else printable[:199] + "…"
+    line = escaped(_LOOKS_LIKE_TOKEN.sub("***", text))
+    return line if len(line) <= 200 else line[:199] + "…"
 
 
 def _reason(error: OSError | ValueError) -> str:

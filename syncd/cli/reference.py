@@ -119,7 +119,7 @@ def commands(_root: Path) -> str:
 
 def exit_codes(_root: Path) -> str:
     """docs/exit-codes.md."""
-    errors = [(str(e.exit_code), f"`{e.__name__}`", _first_sentence(e)) for e in _descendants(SyncdError)]
+    errors = [(str(e.exit_code), f"`{e.__name__}`", _first_paragraph(e)) for e in _descendants(SyncdError)]
     return "\n".join(
         [
             _EXIT_CODES + table(("Code", "Means"), ((str(code), text) for code, text in EXIT_CODES.items())),
@@ -174,7 +174,7 @@ def _descendants(error: type[SyncdError]) -> Iterator[type[SyncdError]]:
         yield from _descendants(child)
 
 
-def _first_sentence(error: type[SyncdError]) -> str:
+def _first_paragraph(error: type[SyncdError]) -> str:
     return (error.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
 
 

@@ -27,12 +27,13 @@ Show = Callable[[list[dict[str, Any]]], None]
 def command(context: click.Context, as_json: bool, watch: bool) -> None:
     """The state of every token, as the database has it."""
     console = result_console()
+    show: Show = _as_json if as_json else lambda rows: console.print(status_table(rows))
     if not watch:
-        (_as_json if as_json else lambda rows: console.print(status_table(rows)))(ask(context, read_status))
+        show(ask(context, read_status))
         return
     try:
         if as_json or not console.is_terminal:
-            ask(context, partial(_watch, _as_json if as_json else lambda rows: console.print(status_table(rows))))
+            ask(context, partial(_watch, show))
             return
         with Live(console=console, auto_refresh=False) as live:
             ask(context, partial(_watch, lambda rows: live.update(status_table(rows), refresh=True)))

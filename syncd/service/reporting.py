@@ -1,5 +1,6 @@
 """What a pull leaves behind for people: its canonical log line, and the lines that explain it."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,8 @@ from syncd.telemetry.event import Level
 from syncd.telemetry.logs import Log
 from syncd.toggl.breaker import Change
 from syncd.toggl.traffic import Retry
+
+Fields = Mapping[str, object]
 
 _LEVELS: dict[str, Level] = {"failed": "error", "partial": "warning"}
 
@@ -85,9 +88,10 @@ class Reporter:
         if report.is_postponed:
             self._postpone(report)
             return
-        self._explain_token(report)
-        self._explain_records(report)
-        self._explain_interval(report)
+        about = {"syncd.token.id": report.token, "syncd.pull.id": _pull_id(report)}
+        self._explain_token(report, about)
+        self._explain_records(report, about)
+        self._explain_interval(report, about)
         self.recent.add(report)
         self.log.emit(
             events.PULL_FINISH,
@@ -97,63 +101,62 @@ class Reporter:
         )
 
     def _postpone(self, report: PullReport) -> None:
-        fields: dict[str, Any] = {"syncd.token.id": report.token, "syncd.next_run_at": report.next_due_at}
+        fields = {"syncd.token.id": report.token, "syncd.next_run_at": report.next_due_at}
         self.log.emit(events.PULL_POSTPONED, fields)
 
-    def _explain_interval(self, report: PullReport) -> None:
+    def _explain_interval(self, report: PullReport, about: Fields) -> None:
         stretch = report.stretch
         if stretch is None:
             return
-        fields: dict[str, Any] = {
-            "syncd.token.id": report.token,
+        fields = {
+            **about,
             "syncd.interval_seconds": stretch.interval_s,
             "syncd.interval_configured_seconds": stretch.configured_s,
         }
         is_back = stretch.interval_s <= stretch.configured_s
         self.log.emit(events.INTERVAL_STRETCHED, fields, level="info" if is_back else None)
 
-    def _explain_token(self, report: PullReport) -> None:
-        error, token = report.error, {"syncd.token.id": report.token}
+    def _explain_token(self, report: PullReport, about: Fields) -> None:
+        error = report.error
         if isinstance(error, TokenRejected):
             self._rejected.add(report.token)
             self.log.emit(
                 events.TOKEN_REJECTED,
-                {**token, "http.response.status_code": error.http_status, "syncd.next_try_at": report.next_due_at},
+                {**about, "http.response.status_code": error.http_status, "syncd.next_try_at": report.next_due_at},
             )
         elif isinstance(error, QuotaExhausted):
             resets_at = self._clock.now() + timedelta(seconds=error.retry_after_s)
-            self.log.emit(events.QUOTA_EXHAUSTED, {**token, "syncd.quota_resets_at": resets_at})
+            self.log.emit(events.QUOTA_EXHAUSTED, {**about, "syncd.quota_resets_at": resets_at})
         elif isinstance(error, RateLimited):
-            self.log.emit(events.HTTP_RATE_LIMITED, {**token, "syncd.retry_after_seconds": error.retry_after_s})
+            self.log.emit(events.HTTP_RATE_LIMITED, {**about, "syncd.retry_after_seconds": error.retry_after_s})
         elif isinstance(error, ContractChanged):
             status = {"http.response.status_code": error.http_status}
-            self.log.emit(events.CONTRACT_CHANGED, {**token, **status}, error=error)
+            self.log.emit(events.CONTRACT_CHANGED, {**about, **status}, error=error)
         elif isinstance(error, InvariantViolated):
             found = {"syncd.expected": str(error.expected), "syncd.found": str(error.found)}
-            self.log.emit(events.INVARIANT_VIOLATED, {**token, "syncd.invariant": error.name, **found})
+            self.log.emit(events.INVARIANT_VIOLATED, {**about, "syncd.invariant": error.name, **found})
         elif isinstance(error, Unforeseen):
-            self.log.emit(events.UNHANDLED_EXCEPTION, {**token, "syncd.where": "a pull"}, error=error.__cause__)
+            self.log.emit(events.UNHANDLED_EXCEPTION, {**about, "syncd.where": "a pull"}, error=error.__cause__)
         elif report.is_fresh and report.token in self._rejected:
             self._rejected.discard(report.token)
-            self.log.emit(events.TOKEN_RECOVERED, token)
+            self.log.emit(events.TOKEN_RECOVERED, about)
         if report.gained or report.lost:
             moved = {"syncd.workspaces_added": report.gained, "syncd.workspaces_removed": report.lost}
-            self.log.emit(events.TOKEN_SCOPE_CHANGED, {**token, **moved})
+            self.log.emit(events.TOKEN_SCOPE_CHANGED, {**about, **moved})
         if report.db_retries:
-            self.log.emit(events.DB_RETRY, {**token, "syncd.attempts": report.db_retries})
+            self.log.emit(events.DB_RETRY, {**about, "syncd.attempts": report.db_retries})
 
-    def _explain_records(self, report: PullReport) -> None:
-        base = {"syncd.token.id": report.token, "syncd.pull.id": _pull_id(report)}
+    def _explain_records(self, report: PullReport, about: Fields) -> None:
         for notice in report.notices:
             event, fields = line_of(notice)
-            self.log.emit(event, {**base, **fields})
+            self.log.emit(event, {**about, **fields})
         for resource, key, reason in report.quarantined[:LINES_PER_PULL]:
             self.log.emit(
                 row_events.RECORD_QUARANTINED,
-                {**base, "syncd.resource": resource, **_record_id(key), "syncd.record.reason": reason},
+                {**about, "syncd.resource": resource, **_record_id(key), "syncd.record.reason": reason},
             )
         for resource, key in report.released[:LINES_PER_PULL]:
-            self.log.emit(row_events.RECORD_RELEASED, {**base, "syncd.resource": resource, **_record_id(key)})
+            self.log.emit(row_events.RECORD_RELEASED, {**about, "syncd.resource": resource, **_record_id(key)})
 
 
 def explain(error: SyncdError) -> str:

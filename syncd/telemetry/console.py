@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from syncd.escaping import escaped
+
 _HIDDEN = frozenset(
     {"@timestamp", "log.level", "message", "event.sequence", "error.stack_trace", "syncd.run.id", "ecs.version"}
 )
@@ -20,26 +22,19 @@ class ConsoleRenderer:
         """One line of text (and a stack trace); values cannot break it or send codes to the terminal."""
         level = line["log.level"]
         fields = " ".join(
-            f"{_printable(name)}={_value(value)}"
+            f"{escaped(name)}={_value(value)}"
             for name, value in line.items()
             if name not in _HIDDEN and not name.startswith(_HIDDEN_PREFIX)
         )
         head = f"{line['@timestamp'][11:19]} {self._paint(_COLOURS[level], f'{level:7}')}"
-        text = f"{head} {_printable(str(line['message']))}  {self._paint('2', fields)}"
+        text = f"{head} {escaped(str(line['message']))}  {self._paint('2', fields)}"
         trace = str(line.get("error.stack_trace", ""))
-        return "\n".join([text.rstrip(), *(f"    {_printable(row)}" for row in trace.splitlines())])
+        return "\n".join([text.rstrip(), *(f"    {escaped(row)}" for row in trace.splitlines())])
 
     def _paint(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colours and text else text
 
 
 def _value(value: object) -> str:
-    text = _printable(str(value))
+    text = escaped(str(value))
     return f'"{text}"' if not text or " " in text or "=" in text else text
-
-
-def _printable(text: str) -> str:
-    """*text* with everything that is not a visible character or a blank written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from syncd.telemetry import row_events  # noqa: F401 - its events are part of the catalogue
 from syncd.telemetry.event import DEFINED, Event, NotInCatalogue, define
-from syncd.telemetry.fields import CORRELATION, ERROR, FIELDS, HEARTBEAT, HTTP, PULL
+from syncd.telemetry.fields import CORRELATION, ERROR, FIELDS, HEARTBEAT, PULL
 
 _EVERYWHERE = frozenset(field.name for field in CORRELATION)
 
@@ -27,7 +27,7 @@ READY = define(
     "ready[: schema {syncd.schema_version}][ on PostgreSQL {syncd.server_version}]",
     "the database is up to date and pulls can begin",
     "deploy marker",
-    ("syncd.schema_version", "syncd.server_version", "syncd.token_count", "server.address", "event.duration"),
+    ("syncd.schema_version", "syncd.server_version", "syncd.token_count", "server.address"),
 )
 CONFIG_RELOADED = define(
     "syncd.config.reloaded",
@@ -94,7 +94,7 @@ HTTP_RETRY = define(
     "request failed[ at try {syncd.attempt}][: {url.path}]",
     "a request failed and is sent again; warning on the last try",
     "none, while pulls succeed",
-    ("syncd.attempt", "syncd.wait_ms", *HTTP, *ERROR),
+    ("syncd.attempt", "syncd.wait_ms", "url.path", "http.response.status_code", *ERROR),
 )
 HTTP_RATE_LIMITED = define(
     "syncd.http.rate_limited",
@@ -102,7 +102,7 @@ HTTP_RATE_LIMITED = define(
     "Toggl asks to wait[ {syncd.retry_after_seconds} s]",
     "429: requests came too fast",
     "lower requests_per_second, or look for another program on the same token",
-    ("syncd.retry_after_seconds", *HTTP),
+    ("syncd.retry_after_seconds",),
 )
 QUOTA_EXHAUSTED = define(
     "syncd.quota.exhausted",
@@ -110,7 +110,7 @@ QUOTA_EXHAUSTED = define(
     "the hourly quota of {syncd.token.id} is used up",
     "402, or what is left is kept for changes: no request until the quota begins anew",
     "lengthen the interval, or raise the plan",
-    ("syncd.quota_resets_at", "syncd.retry_after_seconds", *HTTP),
+    ("syncd.quota_resets_at",),
 )
 PULL_POSTPONED = define(
     "syncd.pull.postponed",
@@ -174,7 +174,7 @@ TOKEN_REJECTED = define(
     "Toggl rejects the token {syncd.token.id}",
     "401, or 403 where every valid token is welcome",
     "rotate the token",
-    ("http.response.status_code", "syncd.next_try_at", *ERROR),
+    ("http.response.status_code", "syncd.next_try_at"),
 )
 TOKEN_RECOVERED = define(
     "syncd.token.recovered",
@@ -252,7 +252,7 @@ MIGRATION_APPLIED = define(
     "migration {syncd.migration.version} done",
     "a change of the schema is committed",
     "deploy marker",
-    ("syncd.migration.version", "syncd.migration.name", "event.duration"),
+    ("syncd.migration.version", "syncd.migration.name"),
 )
 MIGRATION_FAILED = define(
     "syncd.migration.failed",
@@ -268,7 +268,6 @@ LEADER_ACQUIRED = define(
     "this service does the work now",
     "of several services, this one took over",
     "failover marker",
-    ("event.duration",),
 )
 LEADER_LOST = define(
     "syncd.leader.lost",
@@ -276,7 +275,6 @@ LEADER_LOST = define(
     "this service no longer does the work",
     "the lease ended or another service took over",
     "failover marker",
-    ("syncd.pull.reason",),
 )
 INVARIANT_VIOLATED = define(
     "syncd.invariant.violated",
@@ -284,7 +282,7 @@ INVARIANT_VIOLATED = define(
     "broken rule: {syncd.invariant}",
     "something happened that cannot: a bug",
     "page; keep the line for the developers",
-    ("syncd.invariant", "syncd.expected", "syncd.found", *ERROR),
+    ("syncd.invariant", "syncd.expected", "syncd.found"),
 )
 UNHANDLED_EXCEPTION = define(
     "syncd.unhandled.exception",

@@ -1,7 +1,6 @@
 """The events about mirrored rows: what a pull found, wrote, or would not believe."""
 
 from syncd.telemetry.event import define
-from syncd.telemetry.fields import HTTP
 
 SNAPSHOT_INCOMPLETE = define(
     "syncd.snapshot.incomplete",
@@ -9,7 +8,7 @@ SNAPSHOT_INCOMPLETE = define(
     "listing[ of {syncd.resource}s] is not complete[: {syncd.pull.reason}]",
     "what is absent from it proves nothing",
     "explains why rows are not marked as deleted",
-    ("syncd.pull.reason", *HTTP),
+    ("syncd.pull.reason",),
 )
 RECORD_QUARANTINED = define(
     "syncd.record.quarantined",

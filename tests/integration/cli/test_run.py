@@ -101,7 +101,8 @@ async def test_rejected_token_does_not_end_the_daemon(configured: Syncd, world: 
     async with configured.running("run") as daemon:
         rejected = await daemon.event("syncd.token.rejected")
         assert (rejected["syncd.token.id"], rejected["http.response.status_code"]) == ("acme", 403)
-        await daemon.event("syncd.pull.finish", {"syncd.pull.reason": "token_rejected"})
+        finish = await daemon.event("syncd.pull.finish", {"syncd.pull.reason": "token_rejected"})
+        assert finish["syncd.pull.id"] == rejected["syncd.pull.id"]
         assert await mirror.rows("SELECT status FROM toggl.sync_status") == [("rejected",)]
         assert (await daemon.stop(signal.SIGTERM)).exit_code == 0
 
