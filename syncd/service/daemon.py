@@ -11,7 +11,7 @@ from functools import partial
 
 from syncd.clock import Clock
 from syncd.config import Settings
-from syncd.errors import DatabaseError, DatabaseUnavailable, SyncdError
+from syncd.errors import DatabaseError, DatabaseUnavailable
 from syncd.postgres.embedded import EmbeddedPostgres
 from syncd.postgres.registry import Registry
 from syncd.service.database import database_url, sqlstate_field
@@ -74,17 +74,18 @@ class Daemon:
             ConfigError: [service] listen cannot be had.
         """
         started = self._clock.monotonic()
-        in_flight, failure = 0, None
+        in_flight = 0
+        failure: Exception | None = None
         async with self._signals():
             self._log_start()
             try:
                 in_flight = await self._open_and_serve()
-            except SyncdError as error:
+            except Exception as error:
                 failure = error
                 raise
             finally:
                 duration = round((self._clock.monotonic() - started) * 1e9)
-                code = failure.exit_code if failure else 0
+                code = 0 if failure is None else getattr(failure, "exit_code", 1)
                 self._log.emit(
                     events.STOP_FINISH,
                     {"event.duration": duration, "syncd.in_flight": in_flight, "syncd.exit_code": code},
