@@ -31,6 +31,12 @@ def blocks(page: str, language: str) -> list[str]:
     return [text for name, text in _FENCE.findall(read(page)) if name == language]
 
 
+def named_blocks(page: str, language: str) -> dict[str, str]:
+    """Name -> what stands in fences of this language that have one."""
+    fences = ((heading.partition(" "), text) for heading, text in _FENCE.findall(read(page)))
+    return {name: text for (begin, _, name), text in fences if begin == language and name}
+
+
 def command_lines(page: str) -> list[str]:
     """Lines that begin with `syncd`: of fences for a shell, of indented blocks, and of code within a sentence."""
     text = read(page)

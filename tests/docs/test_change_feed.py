@@ -1,19 +1,18 @@
 """What docs/change-feed.md shows, done."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from tests.docs.pages import blocks, named_blocks
 from tests.feed.campaign import run
 
-PAGE = (Path(__file__).parents[2] / "docs" / "change-feed.md").read_text("utf-8")
-BLOCKS = dict(re.findall(r"^```sql (\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-(PYTHON,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = "docs/change-feed.md"
+BLOCKS = named_blocks(PAGE, "sql")
+(PYTHON,) = blocks(PAGE, "python")
 PORTFOLIO = "SELECT * FROM reports.portfolio ORDER BY id"
 PROJECTS = "SELECT id, name, client_id, rate, currency FROM toggl.projects_current ORDER BY id"
 

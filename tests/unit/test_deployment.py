@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from syncd.cli.main import COMMANDS
 from syncd.config import ENVIRONMENT, load_settings
 from syncd.service.workers import DRAIN_S
+from tests.docs.pages import blocks
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -133,8 +134,7 @@ def test_unit_keeps_secrets_out_of_the_environment() -> None:
 
 def test_configurations_of_the_deployment_guide_are_valid(tmp_path: Path) -> None:
     """As written there, with the credentials that the unit would hand over."""
-    guide = "".join((ROOT / "docs" / name).read_text() for name in ("deploy.md", "postgresql.md"))
-    examples = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    examples = [*blocks("docs/deploy.md", "toml"), *blocks("docs/postgresql.md", "toml")]
     assert len(examples) == 2
     for name in ("database-password", "toggl_acme"):
         (tmp_path / name).write_text("secret")

@@ -12,14 +12,12 @@ from syncd.emulator.control_calls import Calls
 from syncd.emulator.control_faults import MISHAPS
 from syncd.emulator.stand import Wanted, standing
 from syncd.emulator.timepiece import Timepiece
+from tests.docs.pages import blocks, read
 from tests.integration.emulator.test_control import NOON
 from tests.integration.emulator.test_pytest_plugin import run
 
-TEXT = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text("utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+PAGE = "docs/emulator.md"
+TEXT = read(PAGE)
 
 
 async def test_every_call_is_in_the_table_and_no_other() -> None:
@@ -44,7 +42,7 @@ def test_every_mishap_and_every_word_of_the_marker_is_told() -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 async def test_every_curl_line_works() -> None:
     """In the order of the page, as a shell runs them."""
-    script = "\n".join(block for block in blocks("sh") if "curl " in block)
+    script = "\n".join(block for block in blocks(PAGE, "sh") if "curl " in block)
     assert script.count("curl ") >= 20
     async with standing(seed.documented, lambda: NOON, Wanted()) as stand:
         printed = await shell(f"set -e\nE={stand.emulator.url}/_emulator\n{script}")
@@ -64,5 +62,5 @@ async def shell(script: str) -> str:
 
 def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    (tmp_path / "test_page.py").write_text("".join(blocks("python")))
+    (tmp_path / "test_page.py").write_text("".join(blocks(PAGE, "python")))
     assert "2 passed" in run(tmp_path, "-q")

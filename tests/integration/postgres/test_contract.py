@@ -1,6 +1,5 @@
 """The contract with BI, held against what the migrations make."""
 
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -74,14 +73,6 @@ async def test_views_show_no_json(contract: list[Relation]) -> None:
     """Drivers of BI tools call it text, of 255 characters; nor arrays, nor types of our own."""
     types = {column.type for relation in contract if relation.kind == "view" for column in relation.columns}
     assert types <= {"bigint", "integer", "text", "boolean", "numeric(18,4)", "timestamp with time zone", "date"}
-
-
-async def test_the_queries_of_the_page_run(connection: Any) -> None:
-    """As they stand there."""
-    queries = re.findall(r"```sql\n(.*?)```", (DOCS / "schema.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(queries) >= 3
-    for query in queries:
-        await connection.fetch(query)
 
 
 ROWS = """

@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,13 +21,13 @@ from syncd.service.runtime import Runtime
 from syncd.sync.pull import Subject
 from syncd.telemetry import logs
 from syncd.toggl import v9
+from tests.docs.pages import ROOT, blocks, named_blocks, read
 from tests.integration.sync.conftest import Mirror, mirror_of
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "follow-one-client.md").read_text("utf-8")
-STEPS: list[tuple[str, str]] = re.findall(r"\[`([\w/.]+)`\]\(\.\./\1\) `([\w.]+)`", PAGE)
-SQL: dict[str, str] = dict(re.findall(r"^```sql (\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-LINES: list[str] = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = "docs/follow-one-client.md"
+STEPS: list[tuple[str, str]] = re.findall(r"\[`([\w/.]+)`\]\(\.\./\1\)\s+`([\w.]+)`", read(PAGE))
+SQL = named_blocks(PAGE, "sql")
+LINES = blocks(PAGE, "json")
 STARTUP = 1239456
 
 
@@ -80,7 +79,9 @@ async def test_one_client_goes_the_way_that_the_page_tells(mirror: Mirror, world
     shown, line = json.loads(LINES[-1]), json.loads(stream.getvalue().splitlines()[-1])
     assert shown == {name: line[name] for name in shown}
     assert await mirror.rows(SQL["current"]) == [(STARTUP, "Small Startup Ltd")]
-    assert [_row(*row) for row in await mirror.rows(SQL["history"])] == re.findall(r"^\| Small.*$", PAGE, re.MULTILINE)
+    assert [_row(*row) for row in await mirror.rows(SQL["history"])] == re.findall(
+        r"^\| Small.*$", read(PAGE), re.MULTILINE
+    )
 
 
 def _row(name: str, change_kind: str, end_kind: str | None, is_current: bool) -> str:

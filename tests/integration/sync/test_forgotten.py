@@ -1,8 +1,5 @@
 """docs/tokens.md: an account whose data must go."""
 
-import re
-from pathlib import Path
-
 import aiohttp
 import pytest
 
@@ -13,10 +10,10 @@ from syncd.emulator.server import Emulator
 from syncd.postgres.database import Database
 from syncd.records import RESOURCES
 from syncd.toggl import v9
+from tests.docs.pages import named_blocks
 from tests.integration.sync.conftest import Mirror, mirror_of, register
 
-PAGE = (Path(__file__).parents[3] / "docs" / "tokens.md").read_text("utf-8")
-(FORGET,) = re.findall(r"^```sql forget\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+FORGET = named_blocks("docs/tokens.md", "sql")["forget"]
 WITH_TAGS = tuple(RESOURCES)
 QUOTAS = """
 INSERT INTO syncd.quotas SELECT owner, 0, 30, 30, now(), now()
