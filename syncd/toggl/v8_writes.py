@@ -31,8 +31,8 @@ class V8Clients:
             raise
         try:
             rows = [_place_row.decode(raw) for raw in raw_rows(answer, repair(answer.body)[0])]
-        except msgspec.DecodeError as error:
-            raise ContractChanged(f"{WORKSPACES.path}: {error}", http_status=200) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ContractChanged(f"{WORKSPACES.path}: a row cannot be read: {error}", http_status=200) from None
         return [Place(row.id, row.name, None, row.premium) for row in rows]
 
     def clients(self, place: Place | None) -> Inquiry[list[Client]]:

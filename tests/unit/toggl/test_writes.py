@@ -158,6 +158,13 @@ def test_a_server_without_a_list_of_workspaces() -> None:
         talk(V8.places(), b"", http_status=403)
     places = talk(V8.places(), b'[{"id":777,"name":"Here","premium":false,"admin":true}]')
     assert places == [Place(777, "Here", None, is_pro=False)]
+    for row in (
+        b'{"id":"777"}',
+        b'{"id":777,"name":"\xff"}',
+        b'{"id":777,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ):
+        with pytest.raises(ContractChanged, match=r"^/api/v8/workspaces: a row"):
+            talk(V8.places(), b"[" + row + b"]")
 
 
 def problems(api: ClientsApi, fields: ClientFields, *, creating: bool = True) -> int:
