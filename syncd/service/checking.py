@@ -72,12 +72,13 @@ async def _check_token(settings: Settings, toggl: Toggl, reporter: Reporter, tok
         return Finding(subject, explain(error), error.exit_code)
     text = describe_cost(cost, settings.toggl.requests_per_second, quota_remaining)
     if quota_remaining is not None:
-        text += f"; {describe_quota(cost, totals, token.interval.total_seconds())}"
+        full_every_s = settings.sync.full_every.total_seconds()
+        text += f"; {describe_quota(cost, totals, token.interval.total_seconds(), full_every_s)}"
     return Finding(subject, text)
 
 
-def describe_quota(cost: Cost, totals: Mapping[int, int], interval_s: float) -> str:
-    """How often the plan lets a token be pulled.
+def describe_quota(cost: Cost, totals: Mapping[int, int], interval_s: float, full_every_s: float) -> str:
+    """How often the plan lets a token be pulled that is to be pulled every `interval_s`, in full every `full_every_s`.
 
     `totals`: bucket -> requests an hour. Where they are not told the free plan is assumed; what it really is shows with
     the first pulls. Buckets that differ are named by the smallest, for that one decides.
@@ -85,7 +86,7 @@ def describe_quota(cost: Cost, totals: Mapping[int, int], interval_s: float) -> 
     spent = {**cost.by_organization, OWN: cost.requests - sum(cost.by_organization.values())}
     allowed = {bucket: totals.get(bucket, FREE) for bucket in spent}
     own = Appetite(interval_s, spent)
-    found = schedule(own, [own], allowed)
+    found = schedule(own, [own], allowed, full_every_s)
     smallest = min(total for bucket, total in allowed.items() if bucket != OWN or len(allowed) == 1)
     plan = f"the {plan_of(smallest)} plan ({smallest} an hour)"
     if found.is_hopeless:

@@ -54,9 +54,7 @@ class Schedule(msgspec.Struct, frozen=True):
     is_hopeless: bool = False
 
 
-def schedule(
-    own: Appetite, sharers: Sequence[Appetite], totals: Mapping[int, int], full_every_s: float = 86400.0
-) -> Schedule:
+def schedule(own: Appetite, sharers: Sequence[Appetite], totals: Mapping[int, int], full_every_s: float) -> Schedule:
     """The interval of a token.
 
     Args:

@@ -1,7 +1,6 @@
 """How often a token can be pulled within the hourly quota."""
 
 import math
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,13 +11,14 @@ from syncd.sync.planner import OWN, SLACK_S, Appetite, Schedule, learn, schedule
 from syncd.toggl.dialect import Cost
 
 ORG = 7
+DAY_S = 86_400.0
 FREE = {OWN: 30, ORG: 30}
 SMALL = Appetite(300.0, {OWN: 1, ORG: 8}, {OWN: 1, ORG: 4})
 """Two workspaces of one organization with 500 projects."""
 
 
-def alone(appetite: Appetite, totals: dict[int, int], **more: Any) -> Schedule:
-    return schedule(appetite, [appetite], totals, **more)
+def alone(appetite: Appetite, totals: dict[int, int], full_every_s: float = DAY_S) -> Schedule:
+    return schedule(appetite, [appetite], totals, full_every_s)
 
 
 def test_a_small_account_on_the_free_plan_stays_fresh_within_15_minutes() -> None:
@@ -50,16 +50,16 @@ def test_before_the_first_pull_nothing_is_known() -> None:
 
 def test_tokens_of_one_user_share() -> None:
     """Two take turns; one that asks rarely leaves the rest to the other."""
-    assert schedule(SMALL, [SMALL, SMALL], FREE).interval_s == 1810.0
+    assert schedule(SMALL, [SMALL, SMALL], FREE, DAY_S).interval_s == 1810.0
     rare = Appetite(86400.0, {OWN: 1, ORG: 4}, {OWN: 1, ORG: 4})
-    assert schedule(SMALL, [SMALL, rare], FREE).interval_s == 910.0
-    assert schedule(rare, [SMALL, rare], FREE).interval_s == 86400.0
+    assert schedule(SMALL, [SMALL, rare], FREE, DAY_S).interval_s == 910.0
+    assert schedule(rare, [SMALL, rare], FREE, DAY_S).interval_s == 86400.0
 
 
 def test_less_than_one_round_an_hour() -> None:
     """Then a round takes hours; and what exceeds the hour's quota by itself can never be had."""
     many = Appetite(300.0, {ORG: 20}, {ORG: 10})
-    assert schedule(many, [many] * 3, FREE) == Schedule(3 * 3600.0 + SLACK_S)
+    assert schedule(many, [many] * 3, FREE, DAY_S) == Schedule(3 * 3600.0 + SLACK_S)
     assert alone(Appetite(300.0, {ORG: 28}, {ORG: 10}), FREE).is_hopeless
 
 
@@ -88,7 +88,7 @@ def test_expectations_rise_at_once_and_fall_slowly() -> None:
 def test_no_hour_exceeds_the_quota(sharers: list[Appetite], total: int, phase: float) -> None:
     """With equal spacing, wherever the hour begins, every token beginning with a full pull."""
     capacity = total - total // 10
-    found = [schedule(each, sharers, {ORG: total}) for each in sharers]
+    found = [schedule(each, sharers, {ORG: total}, DAY_S) for each in sharers]
     assert all(schedule_.interval_s >= each.interval_s for schedule_, each in zip(found, sharers, strict=True))
     spent = 0
     for each, schedule_ in zip(sharers, found, strict=True):
@@ -102,7 +102,7 @@ def test_no_hour_exceeds_the_quota(sharers: list[Appetite], total: int, phase: f
 @pytest.mark.parametrize("tokens", [1, 5, 50])
 def test_more_tokens_never_shorten_the_interval(total: int, tokens: int) -> None:
     """Whoever joins takes a share."""
-    fewer, more = (schedule(SMALL, [SMALL] * n, {ORG: total}) for n in (tokens, tokens + 1))
+    fewer, more = (schedule(SMALL, [SMALL] * n, {ORG: total}, DAY_S) for n in (tokens, tokens + 1))
     assert fewer.interval_s <= more.interval_s
 
 
@@ -119,4 +119,11 @@ def test_more_tokens_never_shorten_the_interval(total: int, tokens: int) -> None
 def test_check_says_how_often_a_token_can_be_pulled(requests: int, totals: dict[int, int], expected: str) -> None:
     """From the price of a pull, before the first one."""
     cost = Cost(1, requests, is_lower_bound=True, by_organization={7: requests - 1})
-    assert describe_quota(cost, totals, 300.0) == expected
+    assert describe_quota(cost, totals, 300.0, DAY_S) == expected
+
+
+def test_full_pulls_within_the_hour_lengthen_what_is_told_as_well() -> None:
+    """`syncd check` goes by the configured distance of full pulls, as the pulls themselves do."""
+    cost = Cost(2, 9, is_lower_bound=True, by_organization={ORG: 8})
+    assert describe_quota(cost, FREE, 300.0, DAY_S) == "on the free plan (30 an hour) every 730 s, configured 300 s"
+    assert describe_quota(cost, FREE, 300.0, 900.0) == "on the free plan (30 an hour) every 1210 s, configured 300 s"
