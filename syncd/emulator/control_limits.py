@@ -49,7 +49,7 @@ def switches_of(switches: Switches, body: object) -> Switches:
 def told(emulator: Emulator) -> dict[str, object]:
     """The limits that hold, and how the hours stand that have begun: one row per user and organization (null: the
     calls that belong to none)."""
-    limits = None if emulator.limits is None else {**asdict(emulator.limits)}
+    limits = None if emulator.limits is None else asdict(emulator.limits)
     quota = [
         {"user": user.name, **msgspec.to_builtins(row)}
         for user in emulator.world.users.values()

@@ -2,11 +2,12 @@
 
 Pure: no sockets, no clock of its own, no API version. Rows are frozen; an update puts a new row in the place of
 the old one, so a row that a test has kept never changes under its hands. The methods of `World` are all-powerful;
-what a user may see and do is asked of `rights`. Deleted rows leave tombstones, so that it can be told what went when.
+what a user may see and do is asked of `rights`. Deleted clients and projects leave tombstones, so that it can be told
+what went when.
 
 Each write moves the row's `at` to the present second: never backwards, and two writes in one second share it, as
-at the source (the API's times have whole seconds). The one exception is taught by the source too: deleting a
-client takes the client from its projects and leaves their `at` alone (users report, toggl/mobileapp #1905).
+at the source (its times have whole seconds, but for those of tags). The one exception is taught by the source too:
+deleting a client takes the client from its projects and leaves their `at` alone (users report, toggl/mobileapp #1905).
 """
 
 from collections.abc import Callable, Collection
@@ -17,7 +18,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from syncd.emulator.ground import Ground, found
-from syncd.emulator.rows import Client, Project, Refused, Tag, Tombstone, name_problems
+from syncd.emulator.rows import TAKEN, Client, Project, Refused, Tag, Tombstone, name_problems
 
 
 class World(Ground):
@@ -256,7 +257,8 @@ class World(Ground):
 
     def delete_tag(self, tag_id: int) -> None:
         """Raises Missing."""
-        row, shelf = self.tag(tag_id), self._shelves[self.tag(tag_id).workspace_id]
+        row = self.tag(tag_id)
+        shelf = self._shelves[row.workspace_id]
         del self.tags[tag_id], shelf.tag_ids[row.name]
         shelf.revision += 1
 
@@ -272,7 +274,7 @@ class World(Ground):
     ) -> None:
         problems = name_problems(name)
         if self._shelves[workspace_id].client_ids.get(name, client_id) != client_id:
-            problems.append("Name has already been taken")
+            problems.append(TAKEN)
         # The source keeps its texts in PostgreSQL, which cannot hold a NUL.
         problems += [f"{label} is invalid" for label, text in (("Notes", notes), ("Cur", cur)) if "\0" in (text or "")]
         if problems:
@@ -286,7 +288,7 @@ class World(Ground):
                 problems.append(f"Client with the ID {client_id} isn't present in workspace {workspace_id}")
         rivals = self._shelves[workspace_id].project_ids.get(client_id, ())
         if any(i != project_id and self.projects[i].name == name for i in rivals):
-            problems.append("Name has already been taken")
+            problems.append(TAKEN)
         if problems:
             raise Refused(problems)
 
@@ -313,7 +315,7 @@ class World(Ground):
     def _check_tag(self, workspace_id: int, tag_id: int | None, name: str) -> None:
         problems = name_problems(name)
         if self._shelves[workspace_id].tag_ids.get(name, tag_id) != tag_id:
-            problems.append("Name has already been taken")
+            problems.append(TAKEN)
         if problems:
             raise Refused(problems)
 

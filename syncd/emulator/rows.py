@@ -13,6 +13,10 @@ MAX_NAME = 255
 """Longest name, in characters. A limit exists at the source; this value is assumed."""
 
 
+TAKEN = "Name has already been taken"
+"""What a write is refused for whose name another row has."""
+
+
 class Refused(Exception):
     """A write broke a rule, and nothing was changed. `messages` says which rules, one sentence each."""
 

@@ -8,7 +8,7 @@ from syncd.emulator import v9_read as read
 from syncd.emulator import v9_wire as wire
 from syncd.emulator.dialect import Answer, Ask
 from syncd.emulator.rows import User, Workspace
-from syncd.emulator.v9_source import Shown, Source, Stop
+from syncd.emulator.v9_source import Source, Stop
 
 
 class Me:
@@ -130,7 +130,7 @@ class Me:
             if item.row.id >= start and (archived or item.deleted_at or item.row.active or not filtered)
         ]
         shown.sort(key=lambda pair: pair[1].row.id)
-        return [source.project(user, workspace, Shown(*item)) for workspace, item in shown]
+        return [source.project(user, workspace, item) for workspace, item in shown]
 
     def _filters(self, since: int | None) -> bool:
         return since is None or self._source.switches.since_honours_filters

@@ -12,13 +12,12 @@ from syncd.emulator import v9_read as read
 from syncd.emulator import v9_wire as wire
 from syncd.emulator.dialect import Answer, Ask, Pages
 from syncd.emulator.model import World
-from syncd.emulator.rows import Client, Missing, Project, Refused, User, Workspace
+from syncd.emulator.rows import TAKEN, Client, Missing, Project, Refused, User, Workspace
 from syncd.emulator.switches import Switches
 
 NO_RIGHT = "User does not have access to this resource."
 NO_WORKSPACE = "Missing or invalid workspace_id"
 PAID_FEATURE = "This feature is not part of the plan of this workspace."
-TAKEN = "Name has already been taken"
 DAY_S = 86_400
 
 

@@ -2,7 +2,7 @@
 
 Absence is never proof by itself. A live row becomes a tombstone only if all of this holds:
 
-1. The snapshots that lack it were complete (`syncd.toggl.collector` and `complete_verdict` give the reasons why not).
+1. The snapshots that lack it were complete (`syncd.sync.completeness` tells who gives the reasons why not).
 2. No token that can be trusted still sees it, and those that saw it once have missed it as often.
 3. As many complete snapshots agree as `confirmations` says, at least three where the scope has few rows, and the first
    and the last of them are `min_age` apart. What the source itself calls deleted needs no second opinion.

@@ -41,9 +41,8 @@ def error_of(where: str, http_status: int, headers: Mapping[str, str], body: byt
     if http_status >= 500:
         return TogglUnavailable(f"{where}: HTTP {http_status}", http_status=http_status)
     if 300 <= http_status < 400:
-        return ContractChanged(
-            f"HTTP {http_status}: redirected, and redirects are not followed", http_status=http_status
-        )
+        problem = f"{where}: HTTP {http_status}: redirected, and redirects are not followed"
+        return ContractChanged(problem, http_status=http_status)
     return None
 
 

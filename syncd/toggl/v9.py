@@ -6,6 +6,7 @@ tags per workspace, so these are listed whole at each pull; projects are asked f
 Facts are from the vendor's v9 specification ("Clients", "Projects", "Tags", "Me") unless marked as seen by users.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -191,12 +192,9 @@ class _Size(msgspec.Struct):
 
 def _sizes(answer: Answer) -> list[_Size]:
     found: list[_Size] = []
-    decoder: Any = msgspec.json.Decoder(_Size)
     for raw in raw_rows(answer, repair(answer.body)[0]):
-        try:
-            found.append(decoder.decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found.append(msgspec.json.decode(raw, type=_Size))
     return found
 
 

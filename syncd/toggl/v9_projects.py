@@ -8,6 +8,8 @@ have slipped through, the walk proves no absence.
 
 from datetime import datetime, timedelta
 
+import msgspec
+
 from syncd.records import Cursor, Project, Snapshot, Workspace
 from syncd.toggl import v9_rows
 from syncd.toggl.collector import Collector
@@ -48,7 +50,7 @@ class ProjectWalk:
         """What came of it. Without the source's time there is nothing to ask for changes from."""
         cursor = None if self._began is None else self._began - OVERLAP
         found = self.projects.snapshot(self.workspace.id, "workspace")
-        return Snapshot(found.strategy, found.records, found.incomplete, found.gone, self.is_delta, cursor)
+        return msgspec.structs.replace(found, is_delta=self.is_delta, cursor=cursor)
 
     def take(self, answer: Answer) -> None:
         """Read the answer to `request`, and decide what to ask next.

@@ -62,7 +62,9 @@ def test_a_status_that_needs_no_error_is_left_to_the_dialect() -> None:
 @pytest.mark.parametrize("http_status", [301, 302, 307, 308])
 def test_a_redirect_is_refused(http_status: int) -> None:
     """The token would follow it."""
-    assert isinstance(error_of("/x", http_status, {"Location": "http://evil"}, b"", NOW), ContractChanged)
+    error = error_of("/x", http_status, {"Location": "http://evil"}, b"", NOW)
+    assert isinstance(error, ContractChanged)
+    assert str(error) == f"/x: HTTP {http_status}: redirected, and redirects are not followed"
 
 
 def test_5xx_may_pass() -> None:
