@@ -1,6 +1,6 @@
 """Which tokens are stale, and whose turn passed: what is worth a line of it, and when it is over. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -44,8 +44,10 @@ class Punctuality:
         """How many tokens were beyond their bound at the last look."""
         return len(self._stale)
 
-    def look(self, turns: Iterable[Turn], now: float) -> News:
+    def look(self, turns: Sequence[Turn], now: float) -> News:
         """`now`: monotonic seconds."""
+        new = [turn.token for turn in turns if turn.staleness_s is None]
+        self._first_seen = {token: self._first_seen.get(token, now) for token in new}
         aged = [self._aged(turn, now) for turn in turns]
         late = [turn for turn in aged if (turn.staleness_s or 0.0) > turn.bound_s]
         was_stale, was_skipped = self._stale, self._skipped
@@ -59,6 +61,4 @@ class Punctuality:
         )
 
     def _aged(self, turn: Turn, now: float) -> Turn:
-        if turn.staleness_s is not None:
-            return turn
-        return turn._replace(staleness_s=now - self._first_seen.setdefault(turn.token, now))
+        return turn if turn.staleness_s is not None else turn._replace(staleness_s=now - self._first_seen[turn.token])

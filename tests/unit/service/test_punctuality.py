@@ -41,6 +41,14 @@ def test_token_that_never_succeeded_grows_stale_from_its_first_sight() -> None:
     assert (breached.token, breached.staleness_s) == ("new", 900.5)
 
 
+def test_token_that_comes_back_is_seen_for_the_first_time() -> None:
+    """What was before it was taken out of the configuration is no reason for an alert."""
+    punctuality, new = Punctuality(), Turn("new", None, 900.0)
+    punctuality.look([new], 1000.0)
+    punctuality.look([], 1500.0)
+    assert punctuality.look([new], 5000.0).breached == []
+
+
 def test_one_token_says_nothing_about_another() -> None:
     """Each has a bound of its own."""
     punctuality = Punctuality()
