@@ -111,8 +111,7 @@ async def _serve(begin: Begin, wanted: Wanted, live_s: float | None, *, as_json:
             raise ConfigError([f"{option}: {reason_of(error)}; choose another one"]) from None
         except ImportError as error:
             raise ConfigError([f"--proxy needs {error.name}; pip install 'syncd[emulate]'"]) from None
-        facts = stand.announcement()
-        click.echo(json.dumps(facts) if as_json else _line(stand))
+        click.echo(json.dumps(stand.announcement()) if as_json else _line(stand))
         sys.stdout.flush()
         await _live_on(stand, live_s, stopped)
 

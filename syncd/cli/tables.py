@@ -17,6 +17,8 @@ from syncd.sync.report import PullReport
 from syncd.sync.verify import Drift
 
 UNBROKEN_CHARS = 1000
+PULLS_SHOWN = 50
+DRIFTS_SHOWN = 200
 _COLOURS = {"failed": "red", "partial": "yellow", "changed": "green", "unchanged": "green", "ok": "green"}
 
 
@@ -50,9 +52,9 @@ def result_console(*, soft_wrap: bool = False) -> Console:
     return Console(highlight=False, soft_wrap=soft_wrap, width=width)
 
 
-def pulls_summary(reports: Sequence[PullReport], most: int = 50) -> Group:
-    """One line per token: failures first, then the rest as configured; `most` lines and a total, then the reasons."""
-    shown = sorted(reports, key=lambda report: report.is_fresh)[:most]
+def pulls_summary(reports: Sequence[PullReport]) -> Group:
+    """Failures first, then the rest as configured: a line per token, PULLS_SHOWN at most, a total, and the reasons."""
+    shown = sorted(reports, key=lambda report: report.is_fresh)[:PULLS_SHOWN]
     reasons = [f"{report.token}: {explain(report.error)}" for report in shown if report.error]
     return Group(_pulls_table(shown, reports), *map(Text, reasons))
 
@@ -163,17 +165,17 @@ def quarantine_table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def drift_table(drifts: Sequence[Drift], most: int = 200) -> Table:
-    """What `syncd verify` shows: one line per row and column that drifted."""
+def drift_table(drifts: Sequence[Drift]) -> Table:
+    """What `syncd verify` shows: one line per column that drifted, of DRIFTS_SHOWN rows at most."""
     table = _table("Drift", "resource", "workspace", "id", "what", "column", "mirror", "source")
-    for drift in drifts[:most]:
+    for drift in drifts[:DRIFTS_SHOWN]:
         head = (drift.resource, str(drift.workspace_id), str(drift.id), drift.kind)
         for column, (mirror, source) in drift.columns.items():
             table.add_row(*head, column, escape(str(mirror)), escape(str(source)))
         if not drift.columns:
             table.add_row(*head)
-    if len(drifts) > most:
-        table.caption = f"{len(drifts) - most} more; --json shows all"
+    if len(drifts) > DRIFTS_SHOWN:
+        table.caption = f"{len(drifts) - DRIFTS_SHOWN} more; --json shows all"
     return table
 
 

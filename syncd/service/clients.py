@@ -25,6 +25,7 @@ from syncd.postgres.registry import Registry
 from syncd.postgres.store import Store
 from syncd.records import Client, Project, Written
 from syncd.service.database import database_url, open_database
+from syncd.service.once import select
 from syncd.service.reporting import Reporter
 from syncd.service.runtime import open_toggl
 from syncd.sync.echo import apply_written
@@ -58,13 +59,11 @@ T = TypeVar("T")
 
 def choose_token(settings: Settings, name: str | None) -> Token:
     """The token to work as; it need not be named where there is only one. Raises ConfigError."""
-    known = ", ".join(token.name for token in settings.tokens)
     if name is None and len(settings.tokens) > 1:
+        known = ", ".join(token.name for token in settings.tokens)
         raise ConfigError([f"--token is missing: configured are {known}"])
-    for token in settings.tokens:
-        if name in (None, token.name):
-            return token
-    raise ConfigError([f"--token {name}: no such token; configured are {known}"])
+    (chosen,) = select(settings, [] if name is None else [name])
+    return next(token for token in settings.tokens if token.name == chosen)
 
 
 @dataclass(slots=True)

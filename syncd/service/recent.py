@@ -10,11 +10,10 @@ PULLS_KEPT = 50
 
 
 class PullMark(NamedTuple):
-    """A pull as the plot shows it. `written`: rows."""
+    """A pull as the plot shows it."""
 
     result: Result
     duration_s: float
-    written: int
 
 
 class RecentPulls:
@@ -26,7 +25,7 @@ class RecentPulls:
     def add(self, report: PullReport) -> None:
         """Note a pull that ended."""
         marks = self._marks.setdefault(report.token, deque(maxlen=PULLS_KEPT))
-        marks.append(PullMark(report.result, round(report.duration_s, 3), report.total("written")))
+        marks.append(PullMark(report.result, round(report.duration_s, 3)))
 
     def of(self, token: str) -> list[PullMark]:
         """At most PULLS_KEPT."""

@@ -15,7 +15,7 @@ def lefts(path: str) -> list[int]:
 
 def test_newest_is_at_the_right_edge() -> None:
     """However few there are."""
-    drawn = plot([PullMark("unchanged", 1, 0), PullMark("changed", 1, 0)])
+    drawn = plot([PullMark("unchanged", 1), PullMark("changed", 1)])
     assert [(result, lefts(path)) for result, path in drawn.paths] == [
         ("unchanged", [WIDTH - 2 * STEP]),
         ("changed", [WIDTH - STEP]),
@@ -24,7 +24,7 @@ def test_newest_is_at_the_right_edge() -> None:
 
 def test_a_failed_pull_is_told_by_its_height_too() -> None:
     """Not everybody sees its colour."""
-    ((_, path),) = plot([PullMark("failed", 0.1, 0)]).paths
+    ((_, path),) = plot([PullMark("failed", 0.1)]).paths
     assert path == f"M{WIDTH - STEP} 0h{STEP - 1}v{HEIGHT}h-{STEP - 1}z"
 
 
@@ -41,7 +41,7 @@ def test_heights_grow_with_time() -> None:
 
 def test_words_for_those_who_do_not_see_it() -> None:
     """Counts in a fixed order, and the usual time."""
-    marks = [PullMark("failed", 9, 0), PullMark("unchanged", 1, 0), PullMark("unchanged", 2, 0)]
+    marks = [PullMark("failed", 9), PullMark("unchanged", 1), PullMark("unchanged", 2)]
     assert plot(marks).label == "the last 3 pulls: 2 unchanged, 1 failed; typically 2.0 s"
     assert plot([]) == ([], "no pull by this process yet")
 
