@@ -44,9 +44,10 @@ def test_every_command_line_can_be_typed(page: str, line: str) -> None:
 def test_every_make_target_that_is_named_exists() -> None:
     """In sentences and in blocks."""
     targets = set(re.findall(r"^([a-z][a-z-]*):", read("Makefile"), re.MULTILINE))
-    for page in PAGES:
-        named = re.findall(r"(?:^    |`)make ([a-z][a-z-]*)", read(page), re.MULTILINE)
-        assert set(named) <= targets, page
+    target = re.compile(r"(?:^    |`)make ([a-z][a-z-]*)", re.MULTILINE)
+    named = {(page, name) for page in PAGES for name in target.findall(read(page))}
+    assert {("README.md", "run"), ("docs/quickstart.md", "run"), ("docs/comparison.md", "compare")} <= named
+    assert {(page, name) for page, name in named if name not in targets} == set()
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")])
@@ -56,8 +57,10 @@ def test_every_configuration_shown_is_one(page: str) -> None:
         Written.model_validate(tomllib.loads(block))
 
 
-def test_there_are_commands_and_sql_to_try() -> None:
+def test_there_are_links_commands_and_sql_to_try() -> None:
     """Else the patterns that find them have rotted."""
+    assert {("docs/quickstart.md", ""), ("docs/images/demo.svg", "")} <= set(links("README.md"))
+    assert ("docs/deploy.md", "pip-and-systemd") in set(links("docs/quickstart.md"))
     assert {"syncd once", "syncd clients create --name \"Very Big Company\" --notes \"Contact: John\""} <= {
         line for _, line in COMMANDS
     }  # fmt: skip

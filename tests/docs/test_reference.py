@@ -1,5 +1,6 @@
 """The reference is what the code says."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -8,7 +9,7 @@ import pytest
 from syncd.cli.main import cli
 from syncd.cli.reference import FILES
 from syncd.config import ENVIRONMENT, TABLES
-from syncd.errors import SyncdError
+from syncd.errors import SyncdError, TokenRejected
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,5 +44,13 @@ def test_every_setting_has_a_row_with_its_meaning() -> None:
 def test_every_error_says_what_a_command_exits_with() -> None:
     """So that a script knows what to do next."""
     page = FILES["exit-codes.md"](ROOT)
-    for error in SyncdError.__subclasses__():
-        assert f"| {error.exit_code} | `{error.__name__}` |" in page
+    errors = list(descendants(SyncdError))
+    assert TokenRejected in errors
+    assert [error for error in errors if f"| {error.exit_code} | `{error.__name__}` |" not in page] == []
+
+
+def descendants(error: type[SyncdError]) -> Iterator[type[SyncdError]]:
+    """All that are caught with it, but for itself."""
+    for child in error.__subclasses__():
+        yield child
+        yield from descendants(child)

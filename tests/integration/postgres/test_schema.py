@@ -58,7 +58,7 @@ async def test_keys_are_real(connection: Any) -> None:
 
 async def test_metadata_is_on_every_table(connection: Any) -> None:
     """The same names everywhere."""
-    for table in ("workspaces", "clients", "projects"):
+    for table in ("workspaces", "clients", "projects", "tags"):
         rows = await connection.fetch("SELECT column_name FROM information_schema.columns "
                                       "WHERE table_schema = 'toggl' AND table_name = $1", table)  # fmt: skip
         assert {row["column_name"] for row in rows} >= METADATA
