@@ -138,6 +138,8 @@ async def _connect(settings: Settings, url: str, log: Log, *, patient: bool) -> 
         pool: asyncpg.Pool[Any] = await retrying(
             open_pool, url, size=settings.database.pool_size, connect_timeout_s=timeout_s
         )
+    except asyncpg.ClientConfigurationError as error:
+        raise DatabaseUnusable(f"[database] url: {error}; correct its parameters") from None
     except DatabaseUnavailable as error:
         advice = f"gave up after {timeout_s:g} s; start it, or mend [database] url"
         raise DatabaseUnavailable(f"{error}; {advice}") from None

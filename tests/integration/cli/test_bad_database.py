@@ -54,6 +54,18 @@ async def test_wrong_password(configured: Syncd, mirror: Mirror) -> None:
     assert "canary-7f3b9-wrong" not in outcome.stderr
 
 
+@pytest.mark.parametrize("command", ["once", "run"])
+async def test_unknown_value_of_a_parameter(configured: Syncd, mirror: Mirror, command: str) -> None:
+    """No server needs to be asked."""
+    configured.configure(database={"url": f"{mirror.url}?sslmode=sure"})
+    outcome = await configured(command)
+    (message,) = outcome.messages
+    assert (outcome.exit_code, message.startswith("syncd: [database] url: `sslmode` parameter must be one of")) == (
+        3,
+        True,
+    )
+
+
 async def test_missing_database(configured: Syncd, mirror: Mirror) -> None:
     configured.configure(database={"url": moved(mirror.url, path="/nowhere")})
     reason = "this database does not exist: create it, or mend [database] url (SQLSTATE 3D000)"
