@@ -1,9 +1,7 @@
-"""How clients and projects look on a terminal, and in JSON."""
+"""How clients and projects look on a terminal."""
 
-import json
 from collections.abc import Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 from msgspec import structs
@@ -32,11 +30,6 @@ def columns(row: Client | Project) -> dict[str, Any]:
     return structs.asdict(row)
 
 
-def as_json(answer: Any) -> str:
-    """Numbers as numbers, instants and dates as ISO 8601."""
-    return json.dumps(answer, default=_plain)
-
-
 def _table(title: str, names: Sequence[str], rows: Sequence[Client | Project]) -> Table:
     table = Table(title=title, title_justify="left")
     for name in names:
@@ -52,9 +45,3 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}Z" if not value.utcoffset() else value.isoformat(" ")
     return printable(str(value))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value.isoformat() if isinstance(value, date) else str(value)

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import click
 from msgspec import UNSET
 
-from syncd.cli.client_tables import as_json, clients_table, columns, projects_table
+from syncd.cli.client_tables import clients_table, columns, projects_table
 from syncd.cli.setup import for_a_person, open_reporter, run_async, settings_of
-from syncd.cli.tables import result_console
+from syncd.cli.tables import result_console, to_json
 from syncd.cli.token_options import one_token
 from syncd.clock import Clock
 from syncd.errors import TogglError
@@ -56,13 +56,13 @@ class _Asker:
     def show(self, row: Client, done: str, also: str = "", **more: Any) -> None:
         """What a client is now. `also`: what else is worth a word; `more`: the same for scripts."""
         if self.as_json:
-            click.echo(as_json({**columns(row), **more}))
+            click.echo(to_json({**columns(row), **more}))
         else:
             click.echo(f"{done} {_shown(row)}{also}")
 
     def show_rows(self, rows: Sequence[Client] | Sequence[Project], table: Any) -> None:
         if self.as_json:
-            click.echo(as_json([columns(row) for row in rows]))
+            click.echo(to_json([columns(row) for row in rows]))
         else:
             result_console().print(table(rows))
 

@@ -1,13 +1,12 @@
 """syncd deletes"""
 
-import json
 from functools import partial
 from typing import Literal
 
 import click
 
 from syncd.cli.setup import ask
-from syncd.cli.tables import held_table, plain, result_console
+from syncd.cli.tables import held_table, result_console, to_json
 from syncd.service.inspection import decide_deletes, read_held_deletes
 
 
@@ -23,7 +22,7 @@ def list_(context: click.Context, as_json: bool) -> None:
     """What waits, and the hash that stands for each set."""
     rows = ask(context, read_held_deletes)
     if as_json:
-        click.echo(json.dumps(rows, default=plain))
+        click.echo(to_json(rows))
     elif rows:
         result_console().print(held_table(rows))
     else:

@@ -1,12 +1,11 @@
 """syncd quarantine"""
 
-import json
 from functools import partial
 
 import click
 
 from syncd.cli.setup import ask
-from syncd.cli.tables import plain, quarantine_table, result_console
+from syncd.cli.tables import quarantine_table, result_console, to_json
 from syncd.cli.token_options import some_tokens
 from syncd.service.inspection import pull_soon, read_quarantine
 
@@ -24,7 +23,7 @@ def list_(context: click.Context, names: tuple[str, ...], as_json: bool) -> None
     """What is in quarantine now. A record leaves by itself when the source sends it well."""
     rows = ask(context, partial(read_quarantine, names=names))
     if as_json:
-        click.echo(json.dumps(rows, default=plain))
+        click.echo(to_json(rows))
     elif rows:
         result_console().print(quarantine_table(rows))
     else:

@@ -1,7 +1,6 @@
 """syncd status"""
 
 import asyncio
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,7 +9,7 @@ import click
 from rich.live import Live
 
 from syncd.cli.setup import ask
-from syncd.cli.tables import plain, result_console, status_table
+from syncd.cli.tables import result_console, status_table, to_json
 from syncd.config import Settings
 from syncd.service.inspection import open_registry, read_status
 from syncd.telemetry.logs import Log
@@ -42,7 +41,7 @@ def command(context: click.Context, as_json: bool, watch: bool) -> None:
 
 
 def _as_json(rows: list[dict[str, Any]]) -> None:
-    click.echo(json.dumps({"tokens": rows}, default=plain))
+    click.echo(to_json({"tokens": rows}))
 
 
 async def _watch(show: Show, settings: Settings, log: Log) -> None:

@@ -1,10 +1,11 @@
-"""How results look on a terminal."""
+"""How results look on a terminal, and in JSON."""
 
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console, Group
@@ -76,7 +77,7 @@ def _pulls_table(shown: Sequence[PullReport], reports: Sequence[PullReport]) -> 
 
 def pulls_json(reports: Sequence[PullReport]) -> str:
     """A list of objects with the facts of the table."""
-    return json.dumps(
+    return to_json(
         [
             {
                 "token": report.token,
@@ -179,9 +180,16 @@ def drift_table(drifts: Sequence[Drift]) -> Table:
     return table
 
 
-def plain(value: Any) -> Any:
+def to_json(answer: Any) -> str:
+    """For scripts: numbers as numbers, instants and dates as ISO 8601."""
+    return json.dumps(answer, default=_plain)
+
+
+def _plain(value: Any) -> Any:
     """What JSON has no word for."""
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _table(title: str, *headings: str) -> Table:

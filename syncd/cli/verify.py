@@ -1,13 +1,12 @@
 """syncd verify"""
 
-import json
 import sys
 
 import click
 import msgspec
 
 from syncd.cli.setup import for_a_person, open_reporter, run_async, settings_of
-from syncd.cli.tables import drift_table, plain, result_console
+from syncd.cli.tables import drift_table, result_console, to_json
 from syncd.cli.token_options import some_tokens
 from syncd.clock import Clock
 from syncd.service.once import select
@@ -32,7 +31,7 @@ def command(context: click.Context, names: tuple[str, ...], repair: bool, as_jso
     result = run_async(reporter, verify(settings, reporter, clock, chosen, repair=repair, on_price=tell))
     if as_json:
         found = {name: getattr(result, name) for name in ("requests", "rows", "repaired", "failures")}
-        click.echo(json.dumps({**found, "drift": msgspec.to_builtins(result.drifts)}, default=plain))
+        click.echo(to_json({**found, "drift": msgspec.to_builtins(result.drifts)}))
     else:
         for name, why in result.failures.items():
             click.echo(f"{name}: not compared: {why}")
