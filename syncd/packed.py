@@ -10,6 +10,9 @@ from syncd.records import R
 BLOCK = 2_500
 """Records that are packed, and taken out again, together: about 3 MB while they are unpacked."""
 
+SMALL_BLOCK = 500
+"""The same, of what comes page by page: many pulls at once hold what has come so far while they wait for the next."""
+
 
 class Packed(MutableMapping[int, R]):
     """Records of one resource by id; the latest few at hand, the rest compressed to a twentieth of their size.
@@ -18,8 +21,9 @@ class Packed(MutableMapping[int, R]):
     random costs a block each time.
     """
 
-    def __init__(self, records: Mapping[int, R]) -> None:
+    def __init__(self, records: Mapping[int, R], block: int = BLOCK) -> None:
         """Start with at least one record, whose type is that of all."""
+        self._block_size = block
         self._type = type(next(iter(records.values())))
         self._open: dict[int, R] = {}
         self._blocks: list[bytes] = []
@@ -33,7 +37,7 @@ class Packed(MutableMapping[int, R]):
     def __setitem__(self, id_: int, record: R) -> None:
         self._places.pop(id_, None)
         self._open[id_] = record
-        if len(self._open) >= BLOCK:
+        if len(self._open) >= self._block_size:
             self._pack()
 
     def __delitem__(self, id_: int) -> None:

@@ -21,11 +21,15 @@ class Gone(NamedTuple):
 
 
 class Collector(Generic[R]):
-    """Rows of one resource, by workspace. Feed it answers, then ask it for snapshots."""
+    """Rows of one resource, by workspace. Feed it answers, then ask it for snapshots.
 
-    def __init__(self, reader: "RowReader[Any, R | Gone]") -> None:
+    `block`: from how many records of a workspace on they are packed.
+    """
+
+    def __init__(self, reader: "RowReader[Any, R | Gone]", block: int = BLOCK) -> None:
         self.rejects: list[Reject] = []
         self._reader: RowReader[Any, R | Gone] = reader
+        self._block = block
         self._records: dict[int, MutableMapping[int, R]] = defaultdict(dict)
         self._gone: dict[int, set[int]] = defaultdict(set)
         self._incomplete: dict[int | None, set[str]] = defaultdict(set)
@@ -112,8 +116,8 @@ class Collector(Generic[R]):
         else:
             records = self._records[row.workspace_id]
             twin = records.setdefault(row.id, row)
-            if len(records) == BLOCK and isinstance(records, dict):
-                self._records[row.workspace_id] = Packed(records)
+            if len(records) == self._block and isinstance(records, dict):
+                self._records[row.workspace_id] = Packed(records, self._block)
             # A list that contradicts itself: the younger wins, absence proves nothing.
             if twin is not row and twin != row:
                 self.doubt(row.workspace_id, "duplicates")

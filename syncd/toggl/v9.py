@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from syncd.errors import TokenRejected
+from syncd.packed import SMALL_BLOCK
 from syncd.records import Reject, Resource, Sighting, Snapshot, Workspace, WorkspaceSnapshot
 from syncd.toggl import v9_rows
 from syncd.toggl.collector import Collector
@@ -75,7 +76,8 @@ def listing(plan: ListingPlan) -> Inquiry[FetchedV9]:
     welcome = [workspace for workspace in workspaces if plan.wants(workspace.id)]
     wanted = [workspace for workspace in welcome if workspace.id not in plan.left]
     walks = [ProjectWalk(workspace, plan.cursors.get(workspace.id), digest) for workspace in wanted]
-    lists: dict[Resource, Collector[Any]] = {r: Collector(LISTED[r].reader) for r in plan.resources if r in LISTED}
+    listed = [resource for resource in plan.resources if resource in LISTED]
+    lists: dict[Resource, Collector[Any]] = {r: Collector(LISTED[r].reader, SMALL_BLOCK) for r in listed}
     asked = [(resource, workspace) for workspace in wanted for resource in lists]
     answers = yield [whole_list(workspace, resource) for resource, workspace in asked]
     for (resource, workspace), answer in zip(asked, answers, strict=True):

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from syncd.packed import SMALL_BLOCK
 from syncd.records import Cursor, Project, Snapshot, Workspace
 from syncd.toggl import v9_rows
 from syncd.toggl.collector import Collector
@@ -32,7 +33,7 @@ class ProjectWalk:
 
     def __init__(self, workspace: Workspace, cursor: Cursor | None, digest: Digest) -> None:
         """Whoever became an admin since the cursor was set, or is none any more, sees other rows than before."""
-        self.projects: Collector[Project] = Collector(v9_rows.project_rows)
+        self.projects: Collector[Project] = Collector(v9_rows.project_rows, SMALL_BLOCK)
         self.workspace = workspace
         self._digest = digest
         self._began: datetime | None = None
@@ -104,7 +105,7 @@ class ProjectWalk:
 
     def _start_over(self) -> None:
         """Ask for everything after all."""
-        self.projects = Collector(v9_rows.project_rows)
+        self.projects = Collector(v9_rows.project_rows, SMALL_BLOCK)
         self._since, self._began, self._sizes = None, None, []
         self.request = self._next_page()
 

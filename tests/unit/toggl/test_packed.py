@@ -1,15 +1,12 @@
 """Many records in little room: the same mapping, whatever came and went."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd import packed
 from syncd.packed import Packed
 from syncd.records import Client, Project
 from syncd.toggl import v9_rows
@@ -18,14 +15,8 @@ from syncd.toggl.dialect import Request
 from tests.model import a_client
 from tests.unit.toggl.answers import answer
 
-
-@pytest.fixture(autouse=True, scope="module")
-def small_blocks() -> Iterator[None]:
-    """Blocks of three, so that a few records fill some."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packed, "BLOCK", 3)
-        patch.setattr("syncd.toggl.collector.BLOCK", 3)
-        yield
+FEW = 3
+"""Records of a block, so that some records fill several."""
 
 
 Step = tuple[str, int, str]
@@ -38,7 +29,7 @@ STEPS = st.lists(
 def test_it_holds_what_a_dict_would(steps: list[Step]) -> None:
     """However records are replaced and dropped, within a block and across them."""
     plain: dict[int, Client] = {1: a_client(1)}
-    held: Packed[Client] = Packed(plain)
+    held: Packed[Client] = Packed(plain, FEW)
     for verb, id_, name in steps:
         record = a_client(id_, name=name)
         match verb:
@@ -66,8 +57,8 @@ def test_a_record_comes_back_as_it_was() -> None:
         )
         for n in range(1, 10)
     }  # fmt: skip
-    assert dict(Packed(records)) == records
-    assert str(Packed(records)[1].rate) == "120.5000"
+    assert dict(Packed(records, FEW)) == records
+    assert str(Packed(records, FEW)[1].rate) == "120.5000"
 
 
 def test_pages_of_any_number_make_one_snapshot() -> None:
@@ -75,7 +66,7 @@ def test_pages_of_any_number_make_one_snapshot() -> None:
     rows = [{"id": n, "wid": 1, "name": f"p{n}", "at": f"2024-01-0{n % 9 + 1}T00:00:00Z"} for n in range(1, 21)]
     again = [*rows, *rows[:5], {**rows[7], "name": "later", "at": "2024-02-01T00:00:00Z"}]
     Random(5).shuffle(again)
-    collector: Collector[Project] = Collector(v9_rows.project_rows)
+    collector: Collector[Project] = Collector(v9_rows.project_rows, FEW)
     for start in range(0, len(again), 4):
         collector.add(answer(Request("/"), again[start : start + 4]), 1)
     snapshot = collector.snapshot(1, "workspace")
