@@ -1,6 +1,6 @@
 """What must never happen, and what must be at the end. Judged from the source's side and from a log of its own.
 
-Numbers are those of the invariants in docs/guarantees.md and in the tests' names.
+Numbers are those of the invariants, as in the names of tests (test_i06_…).
 """
 
 from collections import Counter

@@ -280,8 +280,7 @@ class Simulation:
             if token.status == "rejected" or is_lossy:
                 written = token.status != "rejected"
                 holds[:] = [hold for hold in holds if written and EPOCH + timedelta(seconds=hold[1]) <= kept]
-        for key in list(self.wire.last):
-            self.wire.last.pop(key)
+        self.wire.last.clear()
         self.generation += 1
         self.register()
         fresh = Process(self, "main")
@@ -341,11 +340,13 @@ class Simulation:
         if self._rng.random() < 0.5:
             self.db.decide("approve")
             await asyncio.sleep(3 * longest_s)
-        waiting = [n for n in self.ranks if sum(began > start for began in self.began.get(n, [])) < 6]
-        while waiting and self.loop.time() < start + 4 * 3600:  # a quota's hold may last an hour
+        while self._unrecovered(start) and self.loop.time() < start + 4 * 3600:  # a quota's hold may last an hour
             await asyncio.sleep(longest_s)
-            waiting = [n for n in self.ranks if sum(began > start for began in self.began.get(n, [])) < 6]
-        self.judge.wrongs += [f"I12 {name} did not recover in four quiet hours" for name in waiting]
+        self.judge.wrongs += [f"I12 {name} did not recover in four quiet hours" for name in self._unrecovered(start)]
+
+    def _unrecovered(self, start: float) -> list[str]:
+        """Tokens that have had fewer than six good pulls since."""
+        return [n for n in self.ranks if sum(began > start for began in self.began.get(n, [])) < 6]
 
     def _judge(self) -> None:
         setting, judge = self.setting, self.judge
