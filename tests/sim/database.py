@@ -73,6 +73,13 @@ class ScopeRow(msgspec.Struct):
     cursor_no: int = 0
 
 
+def next_due(name: str, every: timedelta, due: datetime, now: datetime) -> datetime:
+    """The first instant of a token's own grid that lies ahead; see syncd.next_due for how it moves."""
+    ahead = due + ((now - due) // every + 1) * every
+    place = UNIX_EPOCH + every * (int(hashlib.md5(name.encode()).hexdigest()[:8], 16) / 2**32)
+    return ahead + min(every / 10, (place - ahead) % every)
+
+
 @dataclass
 class Database:
     """All that is stored. Shared by the processes of the simulation; `now` never gives one instant twice."""
@@ -97,13 +104,6 @@ class Database:
     def lock(self, what: Any) -> asyncio.Lock:
         """The lock of a workspace (its id) or of a token's row (its name)."""
         return self._locks.setdefault(what, asyncio.Lock())
-
-    def due_after(self, name: str, token: Token) -> datetime:
-        """The first instant of the token's own grid that lies ahead; see syncd.next_due for how it moves."""
-        every = token.interval
-        ahead = token.next_due_at + ((self.now() - token.next_due_at) // every + 1) * every
-        place = UNIX_EPOCH + every * (int(hashlib.md5(name.encode()).hexdigest()[:8], 16) / 2**32)
-        return ahead + min(every / 10, (place - ahead) % every)
 
     def looked_at(self, name: str, resource: str, row: "ScopeRow") -> datetime | None:
         """When a token's last look at all of a scope began; an unchanged pull is such a look too, unless it asked for

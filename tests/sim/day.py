@@ -5,7 +5,6 @@ Between them a store that holds nothing but turns: every listing is found unchan
 """
 
 import asyncio
-import hashlib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from syncd.sync.pull import Puller, Rules, Subject
 from syncd.toggl import v9
 from syncd.toggl.client import Toggl
 from tests.docs.measured import write_table
+from tests.sim.database import next_due
 from tests.sim.loop import EPOCH, SimClock, SimLoop
 from tests.sim.wire import ORIGIN, FakeResponse
 
@@ -116,10 +116,7 @@ class Turns:
         raise AssertionError("the source asked to wait")
 
     def _next_due(self, name: str, row: Row) -> datetime:
-        every = row.every or INTERVAL
-        ahead = row.due + ((self._clock.now() - row.due) // every + 1) * every
-        place = EPOCH + every * (int(hashlib.md5(name.encode()).hexdigest()[:8], 16) / 2**32)
-        row.due = ahead + min(every / 10, (place - ahead) % every)
+        row.due = next_due(name, row.every or INTERVAL, row.due, self._clock.now())
         return row.due
 
     # the ledger

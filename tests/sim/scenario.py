@@ -340,9 +340,11 @@ class Simulation:
         if self._rng.random() < 0.5:
             self.db.decide("approve")
             await asyncio.sleep(3 * longest_s)
-        while self._unrecovered(start) and self.loop.time() < start + 4 * 3600:  # a quota's hold may last an hour
+        waiting = self._unrecovered(start)
+        while waiting and self.loop.time() < start + 4 * 3600:  # a quota's hold may last an hour
             await asyncio.sleep(longest_s)
-        self.judge.wrongs += [f"I12 {name} did not recover in four quiet hours" for name in self._unrecovered(start)]
+            waiting = self._unrecovered(start)
+        self.judge.wrongs += [f"I12 {name} did not recover in four quiet hours" for name in waiting]
 
     def _unrecovered(self, start: float) -> list[str]:
         """Tokens that have had fewer than six good pulls since."""

@@ -19,7 +19,7 @@ from syncd.errors import DatabaseUnavailable, FencedOut
 from syncd.postgres.store import Quarantined
 from syncd.postgres.writer import Begun
 from syncd.records import Cursor, Reject
-from tests.sim.database import Database, Token
+from tests.sim.database import Database, Token, next_due
 from tests.sim.wire import PULL
 from tests.sim.writer import SimWriter
 
@@ -230,7 +230,7 @@ class SimStore:
                 self.db.fired["fence at finish"] += 1
                 return None
             change(row)
-            row.next_due_at = self.db.due_after(begun.token, row)
+            row.next_due_at = next_due(begun.token, row.interval, row.next_due_at, self.db.now())
         self._answer()
         return row.next_due_at
 

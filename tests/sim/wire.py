@@ -43,7 +43,7 @@ SILENCE_S = 30.0
 class Trouble:
     """How an account is served. `share` of its answers suffer one of `kinds`; during `rejected` all are 401.
 
-    `latency_s`: between the request and the answer, at most. `is_dead`: every request hangs or fails.
+    `latency_s`: between the request and the answer, at most.
     """
 
     rng: Random
