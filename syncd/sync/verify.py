@@ -45,8 +45,7 @@ def find_drift(sights: Sequence[Sight], shelves: Mapping[tuple[int, Resource], S
     counts only where every snapshot of the scope is complete.
     """
     found: list[Drift] = []
-    for workspace_id, resource in sorted(shelves):
-        shelf = shelves[workspace_id, resource]
+    for (workspace_id, resource), shelf in shelves.items():
         views = list(_views(sights, workspace_id, resource))
         owned: dict[int, tuple[str, Any]] = {}
         for token, snapshot in views:  # best first
