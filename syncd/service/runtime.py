@@ -68,7 +68,7 @@ async def open_runtime(
 ) -> AsyncIterator[Runtime]:
     """A migrated database with all tokens registered, and a session to the API.
 
-    `patient`: wait for the database for ever, see `open_store`.
+    `patient`: wait for the database for ever, see `open_database`.
 
     Raises:
         DatabaseUnavailable, DatabaseUnusable.
