@@ -33,6 +33,9 @@ MIGRATED, KEYLESS, BARE = "migrated", "keyless", "bare"
 DROP_KEYS = """
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
 FROM pg_constraint WHERE contype = 'f' AND connamespace = 'toggl'::regnamespace
+UNION ALL
+SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass)
+FROM pg_trigger WHERE tgfoid IN ('syncd.hold_parents'::regproc, 'syncd.keep_parent'::regproc)
 """
 DROP_INDEX = "SELECT 'DROP INDEX toggl.projects_client_id_idx'"
 """The others are syncd's own way to the rows of a workspace: without them it would read whole tables."""

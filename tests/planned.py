@@ -12,7 +12,6 @@ from syncd.sync.planning import Pulling, plan_workspace, tallied
 
 T = TypeVar("T")
 
-NO_CHANGES: Diff[Any] = Diff([], [], 0, [])
 NONE_BURIED: Mapping[Resource, Sequence[int]] = {}
 
 

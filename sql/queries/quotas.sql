@@ -13,7 +13,8 @@ FROM syncd.tokens t WHERE t.name = $1;
 
 -- name: write_quotas
 -- What a process knows of the quotas of owner $1: $2 organizations (0: none), $3 remaining, $4 totals (0: not told), $5
--- seconds until they reset. Of two accounts of one hour the lower is right, for requests only use up; else that of the later hour.
+-- seconds until they reset. Of two accounts of one hour the lower is right, for requests only use up; else that of
+-- the later hour.
 INSERT INTO syncd.quotas AS q
 SELECT $1, organization, remaining, total, now() + make_interval(secs => resets_in_s), now()
 FROM unnest($2::bigint[], $3::integer[], $4::integer[], $5::float8[]) AS told (organization, remaining, total, resets_in_s)

@@ -14,7 +14,8 @@ UPDATE syncd.pulls SET finished_at = now(), result = $2, counts = $3 WHERE id = 
 
 -- name: tell_inserts
 -- Tell which new rows a COPY wrote: $1 pull, $2 workspace, $3 relation, $4 began_at, $5 ids.
-INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids) VALUES ($1, $2, $3, 'insert', $4, $5::text::bigint[]);
+INSERT INTO syncd.changes (pull_id, workspace_id, relation, change_kind, at, ids)
+VALUES ($1, $2, $3, 'insert', $4, $5::text::bigint[]);
 
 -- name: upsert_workspace
 -- $1 id, $2 name (NULL = we only know its id: a stub, which never overwrites a name), $3 began_at, $4 pull.
@@ -58,8 +59,9 @@ VALUES ($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8, $9::text[], $10::bigint[
         CASE WHEN $11 IS NOT NULL THEN $14::timestamptz END, $14, CASE WHEN cardinality($9) = 0 AND NOT $18 THEN $14 END,
         $15, $16::timestamptz, $17)
 ON CONFLICT (token, workspace_id, resource) DO UPDATE
-SET is_admin = $4, strategy = $5, ids = CASE WHEN s.ids = excluded.ids THEN s.ids ELSE excluded.ids END, absent = $7, regressions = $8,
-    incomplete = CASE WHEN $18 AND cardinality($9) = 0 THEN s.incomplete ELSE $9 END, held_ids = $10, held_hash = $11, held_reason = $12, held_live = $13,
+SET is_admin = $4, strategy = $5, ids = CASE WHEN s.ids = excluded.ids THEN s.ids ELSE excluded.ids END,
+    absent = $7, regressions = $8, incomplete = CASE WHEN $18 AND cardinality($9) = 0 THEN s.incomplete ELSE $9 END,
+    held_ids = $10, held_hash = $11, held_reason = $12, held_live = $13,
     held_since = CASE WHEN $11 = s.held_hash THEN s.held_since WHEN $11 IS NOT NULL THEN $14 END,
     seen_at = $14, complete_at = CASE WHEN cardinality($9) = 0 AND NOT $18 THEN $14 ELSE s.complete_at END,
     lost_at = NULL, standby_at = NULL, pull_id = $15, cursor = $16, cursor_no = $17;

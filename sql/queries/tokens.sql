@@ -107,9 +107,10 @@ WHERE name = $1 AND enabled AND status <> 'rejected'
 RETURNING pull_id, clock_timestamp() AS began_at, rank;
 
 -- name: held_tokens
--- Of the tokens $1, those that may not send a request yet, with the seconds to wait.
+-- Of the tokens $1, those that may not send a request yet, with the seconds to wait. A rejected one may: its pulls wait,
+-- for they would be refused again, but nobody asked us to, and a person wants to hear of the rejection.
 SELECT name, extract(epoch FROM not_before - now())::float8 AS wait_s
-FROM syncd.tokens WHERE name = ANY ($1) AND not_before > now();
+FROM syncd.tokens WHERE name = ANY ($1) AND not_before > now() AND status <> 'rejected';
 
 -- name: due_tokens
 -- Tokens whose turn has come, most overdue first, none of $1 (those in work here): at most $2 that did well last time,
@@ -143,12 +144,14 @@ RETURNING next_due_at;
 -- name: finish_changed
 -- Pull $2 of token $1 compared and applied everything; $3 requests, $4 quota left, $5 digest (NULL: compare again next
 -- time), $6 rows that it sees, $7 the workspaces it saw, $8 compare_no when it began: if that moved on, somebody asked
--- meanwhile for one more comparison; $9: it listed everything. Commits after the rows it speaks for, so the digest never runs ahead of them.
+-- meanwhile for one more comparison; $9: it listed everything. Commits after the rows it speaks for, so the digest
+-- never runs ahead of them.
 UPDATE syncd.tokens
 SET last_success_at = last_attempt_at, digest = CASE WHEN compare_no = $8 THEN $5::bytea END, row_count = $6,
     last_full_at = CASE WHEN $9 THEN last_attempt_at ELSE last_full_at END,
     last_walk_at = CASE WHEN $9 THEN last_attempt_at ELSE last_walk_at END, workspace_ids = $7,
-    running_until = NULL, quiet_since = clock_timestamp(), failures = 0, last_error = NULL, action_required = NULL, not_before = CASE WHEN not_before > now() THEN not_before END,
+    running_until = NULL, quiet_since = clock_timestamp(), failures = 0, last_error = NULL, action_required = NULL,
+    not_before = CASE WHEN not_before > now() THEN not_before END,
     request_count = $3, quota_remaining = $4,
     next_due_at = syncd.next_due(name, greatest(pull_interval, quota_interval), next_due_at),
     status_since = CASE WHEN status = 'ok' THEN status_since ELSE now() END, status = 'ok'
@@ -161,8 +164,8 @@ RETURNING next_due_at;
 -- it stays rejected until it succeeds, whatever else befalls it.
 UPDATE syncd.tokens
 SET digest = CASE WHEN $3 = 'rejected' THEN NULL ELSE digest END,
-    compare_no = compare_no + CASE WHEN $3 = 'rejected' THEN 1 ELSE 0 END, running_until = NULL, quiet_since = clock_timestamp(), failures = failures + 1,
-    last_error = $4, action_required = CASE WHEN status = 'rejected' AND $5::text IS NULL THEN action_required ELSE $5::text END,
+    compare_no = compare_no + CASE WHEN $3 = 'rejected' THEN 1 ELSE 0 END, running_until = NULL, quiet_since = clock_timestamp(),
+    failures = failures + 1, last_error = $4, action_required = CASE WHEN status = 'rejected' AND $5::text IS NULL THEN action_required ELSE $5::text END,
     not_before = greatest(CASE WHEN not_before > now() THEN not_before END, now() + make_interval(secs => $6::float8)),
     next_due_at = syncd.next_due(name, greatest(pull_interval, quota_interval), next_due_at),
     status_since = CASE WHEN status IN ($3, 'rejected') THEN status_since ELSE now() END,

@@ -1,16 +1,22 @@
 """Connections: how they are opened, what they know, how long anything may take."""
 
+import os
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import msgspec
 
+from syncd.errors import DatabaseUnusable
 from syncd.postgres.faults import place, translated
 
 COMMAND_TIMEOUT_S = 120.0
 """No statement of ours takes this long; a peer that vanished without a word is noticed by it."""
 
 IDLE_LIFETIME_S = 60.0
+
+_FILES = frozenset({"sslcert", "sslkey", "sslrootcert", "sslcrl"})
+"""Parameters of a URL that name a file."""
 
 
 async def prepare(connection: "asyncpg.Connection[Any]") -> None:
@@ -33,12 +39,20 @@ async def leave_session(_connection: "asyncpg.Connection[Any]") -> None:
     """
 
 
+def _check_files(url: str) -> None:
+    """The driver's error for a certificate that is not there is that for a socket that is not there yet."""
+    for name, file in parse_qsl(urlsplit(url).query):
+        if name in _FILES and not os.access(file, os.R_OK):
+            raise DatabaseUnusable(f"[database] url: {name}: {file} cannot be read; correct the path")
+
+
 async def open_pool(url: str, *, size: int, connect_timeout_s: float) -> "asyncpg.Pool[Any]":
     """A pool of at most `size` connections, proven by one that works.
 
     Raises:
         DatabaseUnavailable, DatabaseUnusable.
     """
+    _check_files(url)
     with translated(place(url)):
         pool: asyncpg.Pool[Any] = await asyncpg.create_pool(
             url,

@@ -50,16 +50,14 @@ _PATTERNS = (
 )
 
 
-_NONE: Mapping[str, bool] = {}
-
-
 class Redactor:
     """Turns values into plain ones without secrets. One per process; secrets may be added at any time."""
 
     def __init__(self) -> None:
-        # first MIN_SECRET_CHARS of spellings -> spelling -> whether it is base64, so that the time a text
+        self._secrets: set[str] = set()
+        # first MIN_SECRET_CHARS of a spelling -> (spelling, whether it is base64), so that the time a text
         # takes does not depend on how many thousand secrets there are
-        self._spellings: dict[str, dict[str, bool]] = {}
+        self._spellings: dict[str, list[tuple[str, bool]]] = {}
         self._keys: dict[str, tuple[str, bool]] = {}
         self._trusted: frozenset[str] = frozenset()
 
@@ -72,10 +70,12 @@ class Redactor:
 
         One of fewer than MIN_SECRET_CHARS characters is not registered: it would blank innocent words all over.
         """
+        if secret in self._secrets:
+            return
+        self._secrets.add(secret)
         for spelling, is_base64 in _spellings(secret):
             if len(spelling) >= MIN_SECRET_CHARS:
-                known = self._spellings.setdefault(spelling[:MIN_SECRET_CHARS], {})
-                known[spelling] = known.get(spelling, False) or is_base64
+                self._spellings.setdefault(spelling[:MIN_SECRET_CHARS], []).append((spelling, is_base64))
         self._keys.clear()
 
     def add_url(self, url: str) -> None:
@@ -119,7 +119,7 @@ class Redactor:
         if self._spellings.keys().isdisjoint(starts):
             return
         for at, start in enumerate(starts):
-            for spelling, is_base64 in self._spellings.get(start, _NONE).items():
+            for spelling, is_base64 in self._spellings.get(start, ()):
                 if text.startswith(spelling, at):
                     yield _whole_run(text, at, len(spelling)) if is_base64 else (at, at + len(spelling))
 
@@ -195,12 +195,12 @@ def _whole_run(text: str, at: int, length: int) -> tuple[int, int]:
     return at, at + length
 
 
-def _spellings(secret: str) -> Iterator[tuple[str, bool]]:
+def _spellings(secret: str) -> set[tuple[str, bool]]:
     raw = secret.encode("utf-8", "surrogatepass")
-    yield from ((spelling, True) for spelling in _base64_cores(raw))
-    yield from ((spelling, False) for spelling in (secret, raw.hex(), raw.hex().upper()))
+    literals = {secret, raw.hex(), raw.hex().upper()}
     if not (secret.isascii() and secret.isalnum()):  # else nobody escapes anything
-        yield from ((spelling, False) for spelling in _escapes(secret, raw))
+        literals |= _escapes(secret, raw)
+    return {(text, False) for text in literals} | {(text, True) for text in _base64_cores(raw)}
 
 
 def _escapes(secret: str, raw: bytes) -> set[str]:

@@ -15,6 +15,7 @@ import msgspec
 
 from syncd.errors import ContractChanged, TokenRejected
 from syncd.records import ALWAYS, Cursor, Project, Reject, Resource, Sighting, Snapshot, Strategy, Workspace
+from syncd.toggl.rows import UNREADABLE
 from syncd.toggl.salvage import split_rows
 
 
@@ -188,7 +189,7 @@ def raw_rows(answer: Answer, body: bytes) -> list[msgspec.Raw]:
         return _ROWS.decode(body) or []
     except msgspec.ValidationError:
         raise ContractChanged(f"{where}: not a list", http_status=200) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         rows = None if isinstance(error, RecursionError) else split_rows(body)
         if rows is None:
             raise ContractChanged(f"{where}: broken JSON, {len(body)} bytes", http_status=200) from None

@@ -46,6 +46,9 @@ _ESCAPES = re.compile(
     rb"|(\\u0000|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"  # what cannot be stored
 )
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a body, or a part of it, fails with that is no JSON, no UTF-8, or nested too deep."""
+
 W = TypeVar("W", bound=msgspec.Struct)
 T_co = TypeVar("T_co", covariant=True)
 
@@ -97,7 +100,7 @@ class RowReader(Generic[W, T_co]):
             return self._reject(raw, error.reason, str(error))
         except msgspec.ValidationError as error:
             return self._reject(raw, "malformed", str(error))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             return self._reject(raw, "unreadable", type(error).__name__)
 
     def reject(self, raw: msgspec.Raw, reason: str, detail: str) -> Reject:

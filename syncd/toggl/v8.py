@@ -38,7 +38,7 @@ from syncd.toggl.dialect import (
     check_list,
     raw_rows,
 )
-from syncd.toggl.rows import Code, Hours, Id, Instant, RowReader, instant, money, repair
+from syncd.toggl.rows import UNREADABLE, Code, Hours, Id, Instant, RowReader, instant, money, repair
 
 VERSION = "v8.1"
 """Changes when a row is read differently, so that stored digests no longer count."""
@@ -176,7 +176,6 @@ class _Address(msgspec.Struct, gc=False):
 
 _address = msgspec.json.Decoder(_Address)
 _address_list = msgspec.json.Decoder(list[_Address] | None)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def _addresses(answer: Answer) -> list[_Address]:
@@ -185,14 +184,14 @@ def _addresses(answer: Answer) -> list[_Address]:
     body = repair(answer.body)[0]
     try:
         return _address_list.decode(body) or []
-    except _UNREADABLE:
+    except UNREADABLE:
         return [address for raw in raw_rows(answer, body) if (address := _address_of(raw)) is not None]
 
 
 def _address_of(raw: msgspec.Raw) -> _Address | None:
     try:
         return _address.decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -377,7 +376,7 @@ def shows(answer: Answer, id_: int) -> bool:
         return False
     try:
         found = msgspec.json.decode(repair(answer.body)[0], type=_Single).data
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return found.id == id_ and found.server_deleted_at is None
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from syncd.errors import ContractChanged, Refused
 from syncd.records import Client, Project
 from syncd.toggl.dialect import Inquiry, Request, raw_rows
-from syncd.toggl.rows import Id, repair
+from syncd.toggl.rows import UNREADABLE, Id, repair
 from syncd.toggl.v8 import CLIENTS, WORKSPACES, client_projects, client_rows, project_rows, workspace_clients
 from syncd.toggl.writes import Active, ClientFields, Place, ask, refuse_archive, row_of, rows_of
 
@@ -31,7 +31,7 @@ class V8Clients:
             raise
         try:
             rows = [_place_row.decode(raw) for raw in raw_rows(answer, repair(answer.body)[0])]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise ContractChanged(f"{WORKSPACES.path}: a row cannot be read: {error}", http_status=200) from None
         return [Place(row.id, row.name, None, row.premium) for row in rows]
 

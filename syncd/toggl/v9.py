@@ -19,7 +19,7 @@ from syncd.records import Reject, Resource, Sighting, Snapshot, Workspace, Works
 from syncd.toggl import v9_rows
 from syncd.toggl.collector import Collector
 from syncd.toggl.dialect import Answer, Cost, Dialect, Digest, Inquiry, ListingPlan, Request, Walked, raw_rows
-from syncd.toggl.rows import Id, RowReader, repair
+from syncd.toggl.rows import UNREADABLE, Id, RowReader, repair
 from syncd.toggl.v9_projects import PER_PAGE, REFUSED, ProjectWalk
 
 VERSION = "v9.1"
@@ -128,7 +128,7 @@ def allowance() -> Inquiry[dict[int, int]]:
     (answer,) = yield (QUOTA,)
     try:
         found = msgspec.json.decode(answer.body, type=list[_Bucket] | None) if answer.http_status == 200 else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         found = None
     return {bucket.organization_id or 0: bucket.total for bucket in found or ()}
 
@@ -151,7 +151,7 @@ def shows(answer: Answer, id_: int) -> bool:
         return False
     try:
         found = msgspec.json.decode(repair(answer.body)[0], type=_Existence)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return found.id == id_ and found.server_deleted_at is None
 
@@ -195,7 +195,7 @@ class _Size(msgspec.Struct):
 def _sizes(answer: Answer) -> list[_Size]:
     found: list[_Size] = []
     for raw in raw_rows(answer, repair(answer.body)[0]):
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        with contextlib.suppress(*UNREADABLE):
             found.append(msgspec.json.decode(raw, type=_Size))
     return found
 
@@ -217,7 +217,7 @@ def whose() -> Inquiry[int | None]:
         raise TokenRejected(f"{ME.path}: HTTP {answer.http_status}", http_status=answer.http_status)
     try:
         return msgspec.json.decode(answer.body, type=_User).id if answer.http_status == 200 else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

@@ -66,6 +66,15 @@ async def test_unknown_value_of_a_parameter(configured: Syncd, mirror: Mirror, c
     )
 
 
+@pytest.mark.parametrize("command", ["once", "run"])
+async def test_missing_certificate(configured: Syncd, mirror: Mirror, command: str) -> None:
+    """Waiting for the server would bring it no nearer."""
+    configured.configure(database={"url": f"{mirror.url}?sslmode=verify-full&sslrootcert=/nowhere/ca.pem"})
+    outcome = await configured(command)
+    expected = "syncd: [database] url: sslrootcert: /nowhere/ca.pem cannot be read; correct the path"
+    assert (outcome.exit_code, outcome.messages) == (3, [expected])
+
+
 async def test_missing_database(configured: Syncd, mirror: Mirror) -> None:
     configured.configure(database={"url": moved(mirror.url, path="/nowhere")})
     reason = "this database does not exist: create it, or mend [database] url (SQLSTATE 3D000)"

@@ -252,6 +252,13 @@ async def test_a_lost_answer_leaves_it_unknown(speaking: Syncd, toggl: Emulator,
     assert sorted(client.name for client in world.clients.values()) == ["New", "Small Startup"]
 
 
+async def test_a_rejected_token_is_said_to_be_rejected(speaking: Syncd, world: World) -> None:
+    """Its pulls wait for hours before they try again; whoever asks here is not told that Toggl asked for that."""
+    world.revoke("t0")
+    assert (await speaking("once")).exit_code == 1
+    assert "HTTP 403" in failed(await speaking("clients", "list"))
+
+
 async def test_a_data_directory_that_cannot_be_looked_at_holds_up_no_write(syncd: Syncd, toggl: Emulator) -> None:
     """As one that is closed to this user; here its name is too long."""
     syncd.configure(
