@@ -50,6 +50,7 @@ class _Commands(click.Group):
             command: click.Command = importlib.import_module(f"syncd.cli.{name}").command
         finally:
             gc.freeze()  # and no later collection looks at it again
+            gc.set_threshold(5_000, 10, 10)  # a pull makes thousands of objects that live until its end
             gc.enable()
         return command
 
